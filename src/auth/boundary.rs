@@ -1,0 +1,264 @@
+//! The boundary: the Received line at which the mail entered our own network.
+//!
+//! Received lines are written on top (RFC 5321 section 4.4), so the walk goes top down: the first
+//! line must name one of our own hosts behind `by`; as long as it says that it took the mail from
+//! inside, the next one was ours too. The first client outside is the SMTP client, and that line
+//! gives its address and HELO. What stands below is whatever the client sent.
+
+use crate::config::Trust;
+use crate::message::{Address, Mail};
+use std::net::IpAddr;
+
+/// Lines looked at; longer chains of our own are a loop.
+const MAX_HOPS: usize = 50;
+
+/// Where the mail entered, and what SPF needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// Which Received line, from the top, 0 first.
+    pub index: u32,
+    pub client_ip: IpAddr,
+    pub helo: String,
+    /// Our host that took the mail.
+    pub by: String,
+    /// The envelope sender; `None` for the null sender.
+    pub mail_from: Option<String>,
+    /// The boundary line and Return-Path name different senders.
+    pub conflict: bool,
+}
+
+/// What one Received line says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hop {
+    pub helo: Option<String>,
+    pub ip: Option<IpAddr>,
+    pub by: Option<String>,
+    /// LMTP, local and the like: handed over inside one system, without a client address.
+    pub local: bool,
+    pub envelope_from: Option<String>,
+}
+
+/// Finds the boundary of a mail; `None` where the settings or the lines do not tell.
+#[must_use]
+pub fn find(mail: &Mail<'_>, trust: &Trust) -> Option<Boundary> {
+    if trust.by.is_empty() {
+        return None;
+    }
+    for (index, line) in mail.headers_raw("Received").take(MAX_HOPS).enumerate() {
+        let hop = Hop::parse(line);
+        let by = hop.by.filter(|by| trust.by.iter().any(|ours| ours.eq_ignore_ascii_case(by)))?;
+        match hop.ip {
+            Some(ip) if !is_inside(ip, trust) => {
+                let (mail_from, conflict) = envelope_sender(mail, hop.envelope_from.as_deref())?;
+                return Some(Boundary {
+                    index: u32::try_from(index).unwrap_or(u32::MAX),
+                    client_ip: ip.to_canonical(),
+                    helo: hop.helo.unwrap_or_default(),
+                    by,
+                    mail_from,
+                    conflict,
+                });
+            }
+            Some(_) => {}
+            None if hop.local => {}
+            None => return None,
+        }
+    }
+    None
+}
+
+fn is_inside(ip: IpAddr, trust: &Trust) -> bool {
+    ip.to_canonical().is_loopback() || trust.internal.iter().any(|n| n.contains(ip))
+}
+
+/// The envelope sender: what the boundary line says, else the one Return-Path. The second value
+/// tells whether the two disagree; `None` when neither is there.
+fn envelope_sender(mail: &Mail<'_>, on_line: Option<&str>) -> Option<(Option<String>, bool)> {
+    let bare = |text: &str| Address::parse(text).map(|a| a.as_str().to_owned());
+    let mut paths = mail.headers_raw("Return-Path");
+    let path = match (paths.next(), paths.next()) {
+        (Some(only), None) => Some(bare(only)),
+        _ => None,
+    };
+    match (on_line.map(bare), path) {
+        (Some(line), Some(path)) => {
+            let conflict = line.as_deref().map(str::to_lowercase) != path.as_deref().map(str::to_lowercase);
+            Some((line, conflict))
+        }
+        (Some(line), None) => Some((line, false)),
+        (None, Some(path)) => Some((path, false)),
+        (None, None) => None,
+    }
+}
+
+impl Hop {
+    /// Reads a Received line: the clauses of RFC 5321 section 4.4 and the comments in which
+    /// servers put the client's address.
+    #[must_use]
+    pub fn parse(line: &str) -> Self {
+        let mut hop = Self::default();
+        let mut clause = "";
+        for token in Tokens(line).take(200) {
+            match token {
+                Token::Comment(text) => hop.comment(clause, text),
+                Token::Word(word) => match word.to_ascii_lowercase().as_str() {
+                    "from" if clause.is_empty() => clause = "from",
+                    "by" if hop.by.is_none() => clause = "by",
+                    "with" => clause = "with",
+                    "via" | "id" | "for" => clause = "other",
+                    _ => {
+                        hop.word(clause, word);
+                        if clause == "by" || clause == "with" {
+                            clause = "other";
+                        }
+                    }
+                },
+            }
+        }
+        if hop.ip.is_none() && hop.by.is_some() && hop.helo.is_none() {
+            // "by HOST (Postfix, from userid 0)": a local submission has no from clause.
+            hop.local = true;
+        }
+        hop
+    }
+
+    fn word(&mut self, clause: &str, word: &str) {
+        match clause {
+            "from" if self.helo.is_none() => {
+                // Exim writes "from [192.0.2.1] (helo=x)": there the literal is what TCP says.
+                if let Some(ip) = literal(word) {
+                    self.ip = Some(ip);
+                }
+                self.helo = Some(word.trim_end_matches([';', ',']).to_owned());
+            }
+            "by" => self.by = Some(word.trim_end_matches([';', ',', '.']).to_owned()),
+            "with" => {
+                let word = word.to_ascii_lowercase();
+                self.local |= word.starts_with("lmtp") || word == "local";
+            }
+            _ => {}
+        }
+    }
+
+    fn comment(&mut self, clause: &str, text: &str) {
+        if let Some(at) = text.find("envelope-from ") {
+            let sender = text.get(at + 14..).unwrap_or_default().trim_start();
+            let sender = sender.split([' ', ')']).next().unwrap_or_default();
+            self.envelope_from = Some(sender.trim_matches(['<', '>']).to_owned());
+        }
+        if clause != "from" {
+            return;
+        }
+        // The address that TCP knew stands in brackets, or alone, in the first comment behind the
+        // name: Postfix "(ptr [ip])", Exim "([ip] helo=x)", Exchange "(ip)", qmail "(ip)".
+        if let Some(ip) = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')')).find_map(address)
+            && self.comment_ip_counts()
+        {
+            self.ip = Some(ip);
+        }
+        if let Some(at) = text.to_ascii_lowercase().find("helo=").or_else(|| text.to_ascii_lowercase().find("helo ")) {
+            let helo = text.get(at + 5..).unwrap_or_default();
+            let helo = helo.split(|c: char| c.is_whitespace() || matches!(c, ')' | ']')).next().unwrap_or_default();
+            if !helo.is_empty() {
+                self.helo = Some(helo.to_owned());
+            }
+        }
+    }
+
+    /// The address in a comment is what TCP knew; a literal in front of it is then the HELO.
+    fn comment_ip_counts(&self) -> bool {
+        self.ip.is_none() || self.helo.as_deref().is_some_and(|h| literal(h).is_some())
+    }
+}
+
+/// `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
+fn literal(word: &str) -> Option<IpAddr> {
+    let inner = word.trim_end_matches([';', ',']).strip_prefix('[')?.strip_suffix(']')?;
+    address(inner)
+}
+
+/// An address with or without brackets, `IPv6:` prefix or `:port`.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches(|c| matches!(c, '[' | ']' | '(' | ')' | ',' | ';'));
+    let text = text.strip_prefix("IPv6:").or_else(|| text.strip_prefix("ipv6:")).unwrap_or(text);
+    text.parse::<IpAddr>().ok().or_else(|| {
+        let (ip, port) = text.rsplit_once([':', ']'])?;
+        port.trim_start_matches(':').parse::<u16>().ok()?;
+        ip.trim_matches(['[', ']']).parse().ok()
+    })
+}
+
+enum Token<'a> {
+    Word(&'a str),
+    /// The inside of a comment, nested ones included.
+    Comment(&'a str),
+}
+
+/// Words and comments of a Received line.
+struct Tokens<'a>(&'a str);
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.0 = self.0.trim_start();
+        if self.0.is_empty() {
+            return None;
+        }
+        if let Some(inner) = self.0.strip_prefix('(') {
+            let mut depth = 1_usize;
+            let end = inner.char_indices().find_map(|(at, c)| {
+                match c {
+                    '(' => depth += 1,
+                    ')' => depth -= 1,
+                    _ => {}
+                }
+                (depth == 0).then_some(at)
+            });
+            let (comment, rest) = match end {
+                Some(at) => (inner.get(..at).unwrap_or_default(), inner.get(at + 1..).unwrap_or_default()),
+                None => (inner, ""),
+            };
+            self.0 = rest;
+            return Some(Token::Comment(comment));
+        }
+        let end = self.0.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at_checked(end).unwrap_or((self.0, ""));
+        self.0 = rest;
+        Some(Token::Word(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hop;
+
+    #[test]
+    fn lines_of_the_servers_in_the_field() {
+        // line, HELO, client address, by, local
+        let table: [(&str, &str, &str, &str, bool); 12] = [
+            (
+                "from mx.a.example (mx.a.example [192.0.2.10])\r\n\tby in.c.example (Postfix) with ESMTPS id 4ABC; Mon, 16 Nov 2026 09:12:33 +0000",
+                "mx.a.example", "192.0.2.10", "in.c.example", false,
+            ),
+            ("from [198.51.100.9] (unknown [192.0.2.11]) by in.c.example (Postfix) with SMTP", "[198.51.100.9]", "192.0.2.11", "in.c.example", false),
+            ("from mx.a.example ([192.0.2.12] helo=other.a.example) by in.c.example with esmtps (Exim 4.96) (envelope-from <x@a.example>) id 1abc", "other.a.example", "192.0.2.12", "in.c.example", false),
+            ("from [192.0.2.13] (helo=mx.a.example) by in.c.example with esmtp (Exim 4.96)", "mx.a.example", "192.0.2.13", "in.c.example", false),
+            ("from mx.a.example (192.0.2.14) by in.c.example (2603:10a6::1) with Microsoft SMTP Server", "mx.a.example", "192.0.2.14", "in.c.example", false),
+            ("from unknown (HELO mx.a.example) (192.0.2.15) by in.c.example with SMTP", "mx.a.example", "192.0.2.15", "in.c.example", false),
+            ("from mx.a.example (mx.a.example [IPv6:2001:db8::25]) by in.c.example with ESMTPS", "mx.a.example", "2001:db8::25", "in.c.example", false),
+            ("from in.c.example by store.c.example with LMTP id abc", "in.c.example", "", "store.c.example", true),
+            ("by in.c.example (Postfix, from userid 0) id 4ABC; Mon", "", "", "in.c.example", true),
+            ("from mail-sor-f41.google.example (mail-sor-f41.google.example. [192.0.2.41]) by mx.google.example with SMTPS id x", "mail-sor-f41.google.example", "192.0.2.41", "mx.google.example", false),
+            ("garbage without anything", "", "", "", false),
+            ("from a (b (c) [192.0.2.16]) by in.c.example", "a", "192.0.2.16", "in.c.example", false),
+        ];
+        for (line, helo, ip, by, local) in table {
+            let hop = Hop::parse(line);
+            assert_eq!(hop.helo.unwrap_or_default(), helo, "{line}");
+            assert_eq!(hop.ip.map(|i| i.to_string()).unwrap_or_default(), ip, "{line}");
+            assert_eq!(hop.by.unwrap_or_default(), by, "{line}");
+            assert_eq!(hop.local, local, "{line}");
+        }
+    }
+}

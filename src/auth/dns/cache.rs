@@ -1,0 +1,142 @@
+//! A cache for the whole run, and the deadline of one mail.
+
+use super::{Answer, Code, Lookup, RecordType, Resolver};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
+
+/// Entries kept; beyond that the cache starts afresh rather than keep a queue of what is oldest.
+const MAX_ENTRIES: usize = 50_000;
+/// A positive answer is kept at least and at most this long, whatever its TTL says.
+const KEEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
+/// Time-outs are kept briefly: long enough for the other mails of a batch, short enough to recover.
+const KEEP_FAILURE: Duration = Duration::from_secs(10);
+
+type Entry = Arc<OnceCell<(Arc<Answer>, Instant)>>;
+
+/// Remembers answers, failures included; asks each question once however many mails wait for it.
+pub struct Cached<R> {
+    inner: R,
+    entries: Mutex<HashMap<(Box<str>, RecordType), Entry>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl<R: Resolver> Cached<R> {
+    /// A cache in front of `inner`.
+    pub fn new(inner: R) -> Self {
+        Self { inner, entries: Mutex::default(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// How many questions the cache answered, and how many it had to pass on.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    fn entry(&self, name: &str, rtype: RecordType) -> Entry {
+        let key = (name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str(), rtype);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() > MAX_ENTRIES {
+            entries.clear();
+        }
+        let entry = entries.entry(key).or_default();
+        if entry.get().is_some_and(|(_, until)| *until < Instant::now()) {
+            *entry = Entry::default();
+        }
+        Arc::clone(entry)
+    }
+}
+
+impl<R: Resolver> Resolver for Cached<R> {
+    fn lookup<'a>(&'a self, name: &'a str, rtype: RecordType) -> Lookup<'a> {
+        Box::pin(async move {
+            let entry = self.entry(name, rtype);
+            if let Some((answer, _)) = entry.get() {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                return Arc::clone(answer);
+            }
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            let (answer, _) = entry
+                .get_or_init(|| async {
+                    let answer = self.inner.lookup(name, rtype).await;
+                    let until = Instant::now() + keep(&answer);
+                    (answer, until)
+                })
+                .await;
+            Arc::clone(answer)
+        })
+    }
+}
+
+fn keep(answer: &Answer) -> Duration {
+    if answer.is_temporary() {
+        return KEEP_FAILURE;
+    }
+    Duration::from_secs(u64::from(answer.ttl)).clamp(KEEP.0, KEEP.1)
+}
+
+/// A resolver that gives up at one moment for all questions of one mail.
+pub struct Deadline<'r> {
+    inner: &'r dyn Resolver,
+    until: tokio::time::Instant,
+}
+
+impl<'r> Deadline<'r> {
+    /// `inner`, for at most `budget` from now on.
+    pub fn new(inner: &'r dyn Resolver, budget: Duration) -> Self {
+        Self { inner, until: tokio::time::Instant::now() + budget }
+    }
+}
+
+impl Resolver for Deadline<'_> {
+    fn lookup<'a>(&'a self, name: &'a str, rtype: RecordType) -> Lookup<'a> {
+        Box::pin(async move {
+            tokio::time::timeout_at(self.until, self.inner.lookup(name, rtype))
+                .await
+                .unwrap_or_else(|_| Arc::new(Answer::empty(Code::TimedOut)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cached, Deadline};
+    use crate::auth::dns::{Answer, Code, Lookup, Record, RecordType, Resolver, Zone};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_question_is_asked_once() {
+        let mut zone = Zone::new();
+        zone.add("example.org", Record::Txt(b"v=spf1 -all".to_vec()));
+        let cached = Cached::new(zone);
+        for name in ["example.org", "EXAMPLE.org.", "nothing.example"] {
+            cached.lookup(name, RecordType::Txt).await;
+            cached.lookup(name, RecordType::Txt).await;
+        }
+        assert_eq!(cached.counts(), (4, 2));
+    }
+
+    struct Never;
+
+    impl Resolver for Never {
+        fn lookup<'a>(&'a self, _: &'a str, _: RecordType) -> Lookup<'a> {
+            Box::pin(async {
+                std::future::pending::<()>().await;
+                Arc::new(Answer::empty(Code::NoError))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_that_never_answers_costs_one_deadline() {
+        let deadline = Deadline::new(&Never, Duration::from_secs(6));
+        let started = tokio::time::Instant::now();
+        for _ in 0..20 {
+            assert_eq!(deadline.lookup("dead.example", RecordType::Txt).await.code, Code::TimedOut);
+        }
+        assert!(started.elapsed() < Duration::from_secs(7));
+    }
+}

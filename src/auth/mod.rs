@@ -1,0 +1,326 @@
+//! Whether a mail is what it says it is.
+//!
+//! Takes the mail, the trust settings of its mailbox and a [`dns::Resolver`]; gives the verdicts
+//! of SPF, DKIM, DMARC and ARC with their evidence. The reader of a mailbox is not the SMTP
+//! receiver: client address, HELO and envelope sender must be recovered from the Received lines
+//! that our own servers wrote ([`boundary`]), and everything below those is a stranger's text.
+//! Where the settings do not say what is ours, the answer is "unknown", never a guess.
+//!
+//! SPF is our own [`spf::check_host`]; DKIM, DMARC and ARC are mail-auth's, which gets its DNS
+//! answers from us: every name it will ask for is known beforehand, so it never opens a socket,
+//! and what it was told can be recorded.
+
+pub mod authres;
+pub mod boundary;
+pub mod dns;
+mod lookups;
+mod signatures;
+pub mod spf;
+
+use crate::config::Trust;
+use crate::event::{
+    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, DmarcPolicy, ReceiverAuth, SpfIdentity,
+};
+use crate::message::Mail;
+use authres::Statement;
+use boundary::Boundary;
+use chrono::{DateTime, Utc};
+use dns::{Deadline, Resolver};
+use lookups::Lookups;
+use mail_auth::dmarc::Policy;
+use mail_auth::dmarc::verify::DmarcParameters;
+use mail_auth::{AuthenticatedMessage, DmarcResult, SpfOutput, SpfResult as MailAuthSpf};
+use std::time::Duration;
+
+/// What bounds the checks of one mail.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Signatures checked, those of the From domain first.
+    pub max_signatures: usize,
+    /// Time for all DNS questions of one mail together.
+    pub dns_budget: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { max_signatures: 10, dns_budget: Duration::from_secs(6) }
+    }
+}
+
+/// Checks mails; one for a whole run.
+pub struct Authenticator {
+    lookups: Lookups,
+    bounds: Bounds,
+}
+
+impl Authenticator {
+    /// An authenticator.
+    ///
+    /// # Errors
+    /// When mail-auth cannot be set up, which does not happen with the features it is built with.
+    pub fn new(bounds: Bounds) -> Result<Self, dns::DnsError> {
+        Ok(Self { lookups: Lookups::new()?, bounds })
+    }
+
+    /// Checks one mail, given with CRLF line ends as `bytes` and as `mail` parsed from them.
+    /// `delivered_at` is when it reached the mailbox, `now` what the clock says: signatures are
+    /// judged at the earlier of the two.
+    pub async fn check(
+        &self,
+        bytes: &[u8],
+        mail: &Mail<'_>,
+        trust: &Trust,
+        resolver: &dyn Resolver,
+        delivered_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Auth {
+        let resolver = Deadline::new(resolver, self.bounds.dns_budget);
+        let mut signals = Vec::new();
+        let boundary = boundary::find(mail, trust);
+        let statements = authres::read(mail, trust, boundary.as_ref());
+        if statements.forged {
+            signals.push(AuthSignal::ForgedAuthenticationResults);
+        }
+        if boundary.is_none() {
+            signals.push(AuthSignal::BoundaryUnknown);
+        } else if boundary.as_ref().is_some_and(|b| b.conflict) {
+            signals.push(AuthSignal::ReturnPathConflict);
+        }
+        if mail.headers_raw("From").nth(1).is_some() {
+            signals.push(AuthSignal::MultipleFrom);
+        }
+
+        let mut spf = match &boundary {
+            Some(b) => Some(check_spf(&resolver, b, now).await),
+            None => None,
+        };
+        let judged_at = delivered_at.map_or(now, |d| d.min(now));
+        let limited = signatures::limit(bytes, mail, self.bounds.max_signatures);
+        if limited.cut {
+            signals.push(AuthSignal::TooManySignatures);
+        }
+        let mut auth = Auth {
+            basis: AuthBasis::NotEvaluable,
+            spf: None,
+            dkim: Vec::new(),
+            dmarc: None,
+            arc: None,
+            receiver: receiver(&statements.trusted),
+            context: boundary.as_ref().map(context),
+            disagreement: None,
+            signals,
+        };
+        if let Some(mut message) = AuthenticatedMessage::parse(&limited.bytes) {
+            self.signed(&mut message, &resolver, judged_at, spf.as_mut(), &mut auth).await;
+        }
+        auth.spf = spf.map(|s| s.result);
+        auth.basis = match (auth.spf.is_some() || auth.dmarc.is_some() || !auth.dkim.is_empty(), &auth.receiver) {
+            (true, Some(_)) => AuthBasis::Both,
+            (true, None) => AuthBasis::Evaluated,
+            (false, Some(_)) => AuthBasis::TrustedHeader,
+            (false, None) => AuthBasis::NotEvaluable,
+        };
+        auth.disagreement = disagreement(&auth);
+        auth.signals.sort_unstable();
+        auth.signals.dedup();
+        auth
+    }
+
+    /// DKIM, ARC and DMARC.
+    async fn signed(
+        &self,
+        message: &mut AuthenticatedMessage<'_>,
+        resolver: &dyn Resolver,
+        judged_at: DateTime<Utc>,
+        spf: Option<&mut SpfVerdict>,
+        auth: &mut Auth,
+    ) {
+        let refused = signatures::refuse(message, judged_at);
+        if refused.iter().any(|r| r.sha1) {
+            auth.signals.push(AuthSignal::Sha1Signature);
+        }
+        let from = author_domain(message);
+        let answers = self.lookups.fetch(resolver, message, from.as_deref(), spf.as_deref().map(|s| s.domain.as_str())).await;
+        if answers.weak_key {
+            auth.signals.push(AuthSignal::WeakKey);
+        }
+        let verifier = self.lookups.verifier();
+        let dkim = verifier.verify_dkim(answers.parameters(&*message)).await;
+        auth.dkim = dkim.iter().map(|o| signatures::verdict(o, &answers)).collect();
+        auth.dkim.extend(refused.iter().map(|r| r.result.clone()));
+        let passing: Vec<_> = dkim
+            .iter()
+            .zip(&auth.dkim)
+            .filter(|(_, verdict)| matches!(verdict.result, AuthWord::Pass | AuthWord::TempError))
+            .map(|(output, _)| output.clone())
+            .collect();
+        if !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors {
+            let arc = verifier.verify_arc(answers.parameters(&*message)).await;
+            auth.arc = Some(signatures::arc_verdict(&arc));
+        }
+        let Some(from) = from else {
+            return;
+        };
+        let known = spf.is_some();
+        let (spf_domain, spf_word) = match spf {
+            Some(spf) => {
+                if spf.result.result == AuthWord::Pass {
+                    spf.result.aligned = Some(answers.aligned(&spf.domain, &from));
+                }
+                (spf.domain.clone(), mail_auth_word(spf.result.result))
+            }
+            None => (String::new(), MailAuthSpf::None),
+        };
+        let spf_output = SpfOutput::new(spf_domain.clone()).with_result(spf_word);
+        let output = verifier
+            .verify_dmarc(answers.parameters(DmarcParameters {
+                message,
+                dkim_output: &passing,
+                dkim2_output: None,
+                rfc5321_mail_from_domain: &spf_domain,
+                spf_output: &spf_output,
+            }))
+            .await;
+        auth.dmarc = dmarc_verdict(&output, &answers, &from, known);
+        for result in &mut auth.dkim {
+            if result.result == AuthWord::Pass {
+                result.aligned = result.domain.as_deref().map(|d| answers.aligned(d, &from));
+            }
+        }
+    }
+}
+
+/// What SPF found, and the domain it checked.
+struct SpfVerdict {
+    result: AuthResult,
+    domain: String,
+}
+
+async fn check_spf(resolver: &dyn Resolver, boundary: &Boundary, now: DateTime<Utc>) -> SpfVerdict {
+    let query = spf::Query {
+        client_ip: boundary.client_ip,
+        helo: &boundary.helo,
+        mail_from: boundary.mail_from.as_deref().unwrap_or_default(),
+        receiver: &boundary.by,
+        now: now.timestamp(),
+    };
+    let outcome = spf::check_host(resolver, &spf::Limits::default(), &query).await;
+    let result = match outcome.result {
+        spf::SpfResult::None => AuthWord::None,
+        spf::SpfResult::Neutral => AuthWord::Neutral,
+        spf::SpfResult::Pass => AuthWord::Pass,
+        spf::SpfResult::Fail => AuthWord::Fail,
+        spf::SpfResult::SoftFail => AuthWord::SoftFail,
+        spf::SpfResult::TempError => AuthWord::TempError,
+        spf::SpfResult::PermError => AuthWord::PermError,
+    };
+    SpfVerdict {
+        result: AuthResult {
+            result,
+            domain: Some(outcome.domain.clone()).filter(|d| !d.is_empty()),
+            selector: None,
+            aligned: None,
+            policy: None,
+            reason: outcome.problem.or(outcome.mechanism),
+        },
+        domain: outcome.domain,
+    }
+}
+
+fn mail_auth_word(word: AuthWord) -> MailAuthSpf {
+    match word {
+        AuthWord::Pass => MailAuthSpf::Pass,
+        AuthWord::Fail => MailAuthSpf::Fail,
+        AuthWord::SoftFail => MailAuthSpf::SoftFail,
+        AuthWord::Neutral | AuthWord::Policy => MailAuthSpf::Neutral,
+        AuthWord::TempError => MailAuthSpf::TempError,
+        AuthWord::PermError => MailAuthSpf::PermError,
+        AuthWord::None => MailAuthSpf::None,
+    }
+}
+
+/// The one domain of From; `None` where there is none, or several (RFC 9989 exempts those).
+fn author_domain(message: &AuthenticatedMessage<'_>) -> Option<String> {
+    let mut domains = message.from.iter().filter_map(|f| f.rsplit_once('@')).map(|(_, d)| d.to_ascii_lowercase());
+    let first = domains.next().filter(|d| !d.is_empty())?;
+    domains.all(|d| d == first).then_some(first)
+}
+
+fn dmarc_verdict(
+    output: &mail_auth::DmarcOutput,
+    answers: &lookups::Answers,
+    from: &str,
+    spf_known: bool,
+) -> Option<AuthResult> {
+    let record = output.dmarc_record();
+    let any = |f: fn(&DmarcResult) -> bool| f(output.spf_result()) || f(output.dkim_result());
+    let word = if answers.policy_failed {
+        AuthWord::TempError
+    } else if any(|r| matches!(r, DmarcResult::Pass)) {
+        AuthWord::Pass
+    } else if any(|r| matches!(r, DmarcResult::TempError(_))) {
+        AuthWord::TempError
+    } else if any(|r| matches!(r, DmarcResult::PermError(_))) {
+        AuthWord::PermError
+    } else if record.is_none() {
+        AuthWord::None
+    } else {
+        AuthWord::Fail
+    };
+    // Without a boundary SPF is unknown, and with it any verdict that rests on its absence.
+    if word == AuthWord::Fail && !spf_known {
+        return None;
+    }
+    let policy = record.map(|r| answers.effective_policy(r, output.policy(), from));
+    Some(AuthResult {
+        result: word,
+        domain: Some(from.to_owned()),
+        selector: None,
+        aligned: None,
+        policy: policy.map(|p| match p {
+            Policy::Reject => DmarcPolicy::Reject,
+            Policy::Quarantine => DmarcPolicy::Quarantine,
+            Policy::None | Policy::Unspecified => DmarcPolicy::None,
+        }),
+        reason: None,
+    })
+}
+
+fn context(boundary: &Boundary) -> AuthContext {
+    AuthContext {
+        header_index: Some(boundary.index),
+        client_ip: Some(boundary.client_ip.to_string()),
+        helo: Some(boundary.helo.clone()),
+        mail_from: Some(boundary.mail_from.clone().unwrap_or_default()),
+        identity: Some(if boundary.mail_from.is_some() { SpfIdentity::MailFrom } else { SpfIdentity::Helo }),
+    }
+}
+
+/// The receiver's own statements, the topmost one of each method first.
+fn receiver(trusted: &[Statement]) -> Option<ReceiverAuth> {
+    let first = trusted.first()?;
+    let mut out = ReceiverAuth { authserv_id: Some(first.authserv_id.clone()), ..ReceiverAuth::default() };
+    for statement in trusted {
+        for method in &statement.methods {
+            match method.name.as_str() {
+                "spf" if out.spf.is_none() => out.spf = Some(method.result.clone()),
+                "dmarc" if out.dmarc.is_none() => out.dmarc = Some(method.result.clone()),
+                "dkim" => out.dkim.push(method.result.clone()),
+                _ => {}
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Whether the receiver and we differ on SPF or DMARC. Errors that may pass are no opinion.
+fn disagreement(auth: &Auth) -> Option<bool> {
+    let theirs = auth.receiver.as_ref()?;
+    let differ = |a: &Option<AuthResult>, b: &Option<AuthResult>| match (a, b) {
+        (Some(a), Some(b)) => {
+            a.result != AuthWord::TempError && b.result != AuthWord::TempError && a.result != b.result
+        }
+        _ => false,
+    };
+    Some(differ(&theirs.spf, &auth.spf) || differ(&theirs.dmarc, &auth.dmarc))
+}

@@ -1,0 +1,464 @@
+//! The day on which an absent person is back, where the words leave no doubt.
+//!
+//! "until" and its kin name the day of return, "through" the last day of absence. A date that two
+//! countries read differently (9/8/2026) is refused, and so is a month without a day.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// Tokens looked at; an absence note is short.
+const MAX_TOKENS: usize = 1_500;
+/// Characters before and behind a date in which the words that give it a meaning stand.
+const BEFORE: usize = 56;
+const BEHIND: usize = 48;
+/// A date without a year that would lie further ahead is an old note, not next year's absence.
+const FURTHEST: i64 = 300;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number { value: u32, digits: usize },
+    Word,
+    Sign(char),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    kind: Kind,
+    start: usize,
+    end: usize,
+}
+
+/// A date in the text.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    year: Option<i32>,
+    month: u32,
+    day: u32,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cue {
+    Start,
+    /// Names the day of return.
+    Until,
+    /// Names the last day of absence.
+    Through,
+    Return,
+    /// Return if the sentence also says "again".
+    From,
+}
+
+/// The day of return that a text names, seen from the day on which it was sent.
+pub fn returns_on(text: &str, sent: Option<DateTime<Utc>>) -> Option<NaiveDate> {
+    let lower = text.to_lowercase().replace(['’', 'ʼ'], "'");
+    let tokens = tokens(&lower);
+    let mut best: Option<(Cue, NaiveDate)> = None;
+    let mut doubt = false;
+    let mut at = 0;
+    while at < tokens.len() {
+        let Some((found, used)) = date(&lower, &tokens, at) else {
+            at += 1;
+            continue;
+        };
+        at += used.max(1);
+        let Some(found) = found else { continue };
+        let Some(cue) = cue(&lower, found.start, found.end) else { continue };
+        let Some(mut day) = resolve(found, sent) else { continue };
+        if cue == Cue::Through {
+            day = day.checked_add_days(Days::new(1))?;
+        }
+        match best {
+            Some((known, _)) if known > cue => {}
+            Some((known, other)) if known == cue => doubt |= other != day,
+            _ => {
+                best = Some((cue, day));
+                doubt = false;
+            }
+        }
+    }
+    best.filter(|_| !doubt).map(|(_, day)| day)
+}
+
+fn resolve(found: Found, sent: Option<DateTime<Utc>>) -> Option<NaiveDate> {
+    if let Some(year) = found.year {
+        return NaiveDate::from_ymd_opt(year, found.month, found.day);
+    }
+    let sent = sent?.date_naive();
+    let this = NaiveDate::from_ymd_opt(sent.year(), found.month, found.day);
+    let day = match this {
+        Some(day) if (day - sent).num_days() >= -1 => day,
+        _ => NaiveDate::from_ymd_opt(sent.year() + 1, found.month, found.day)?,
+    };
+    ((day - sent).num_days() <= FURTHEST).then_some(day)
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let mut out: Vec<Token> = Vec::new();
+    let mut joins = false;
+    for (start, c) in text.char_indices() {
+        if out.len() >= MAX_TOKENS {
+            break;
+        }
+        let end = start + c.len_utf8();
+        let dense = c >= '\u{3000}';
+        if let Some(value) = c.to_digit(10) {
+            if let Some(Token { kind: Kind::Number { value: known, digits }, end: last, .. }) = out.last_mut()
+                && *last == start
+                && *digits < 9
+            {
+                *known = *known * 10 + value;
+                *digits += 1;
+                *last = end;
+            } else {
+                out.push(Token { kind: Kind::Number { value, digits: 1 }, start, end });
+            }
+            joins = false;
+        } else if c.is_alphabetic() {
+            match out.last_mut() {
+                Some(Token { kind: Kind::Word, end: last, .. }) if joins && !dense && *last == start => *last = end,
+                _ => out.push(Token { kind: Kind::Word, start, end }),
+            }
+            joins = !dense;
+        } else if !c.is_whitespace() {
+            out.push(Token { kind: Kind::Sign(c), start, end });
+            joins = false;
+        } else {
+            joins = false;
+        }
+    }
+    out
+}
+
+/// The date that begins at token `at` and the tokens it takes; `None` inside for one that is
+/// refused.
+fn date(text: &str, tokens: &[Token], at: usize) -> Option<(Option<Found>, usize)> {
+    let token = |n: usize| tokens.get(at + n);
+    let number = |n: usize| match token(n)?.kind {
+        Kind::Number { value, digits } => Some((value, digits)),
+        _ => None,
+    };
+    let sign = |n: usize| match token(n)?.kind {
+        Kind::Sign(c) => Some(c),
+        _ => None,
+    };
+    let word = |n: usize| {
+        let t = token(n).filter(|t| t.kind == Kind::Word)?;
+        text.get(t.start..t.end)
+    };
+    let full_year = |n: usize| number(n).filter(|(v, d)| *d == 4 && (2000..2100).contains(v)).and_then(|(v, _)| i32::try_from(v).ok());
+    let start = token(0)?.start;
+    let found = |year: Option<i32>, month: u32, day: u32, used: usize| {
+        let end = tokens.get(at + used - 1).map_or(start, |t| t.end);
+        let right = (1..=12).contains(&month) && (1..=31).contains(&day);
+        Some((right.then_some(Found { year, month, day, start, end }), used))
+    };
+    if let Some(month) = word(0).and_then(month) {
+        // "October 12th, 2026"; "October 2026" has no day.
+        let (day, _) = number(1).filter(|(v, d)| *d <= 2 && (1..=31).contains(v))?;
+        let mut used = 2;
+        if word(used).is_some_and(|w| matches!(w, "st" | "nd" | "rd" | "th")) {
+            used += 1;
+        }
+        let comma = usize::from(sign(used) == Some(','));
+        if let Some(year) = full_year(used + comma) {
+            return found(Some(year), month, day, used + comma + 1);
+        }
+        return found(None, month, day, used);
+    }
+    let (first, digits) = number(0)?;
+    // 2026-10-12, 2026/10/12, 2026. 10. 12.
+    if let Some(year) = full_year(0)
+        && let Some(c @ ('-' | '/' | '.')) = sign(1)
+        && let (Some((month, 1..=2)), Some(again), Some((day, 1..=2))) = (number(2), sign(3), number(4))
+        && c == again
+    {
+        return found(Some(year), month, day, 5);
+    }
+    // 2026年10月12日, 10月12日, 2026년 10월 12일
+    let (year, skip) = match (full_year(0), word(1)) {
+        (Some(year), Some("年" | "년")) => (Some(year), 2),
+        _ => (None, 0),
+    };
+    if let (Some((month, 1..=2)), Some("月" | "월"), Some((day, 1..=2)), Some("日" | "일" | "号" | "號")) =
+        (number(skip), word(skip + 1), number(skip + 2), word(skip + 3))
+    {
+        return found(year, month, day, skip + 4);
+    }
+    if digits > 2 {
+        return None;
+    }
+    if let Some(c @ ('.' | '/' | '-')) = sign(1)
+        && let Some((second, 1..=2)) = number(2)
+        && touches(tokens, at, 3)
+    {
+        let year = (sign(3) == Some(c)).then(|| full_year(4).or_else(|| short_year(number(4)))).flatten();
+        if c == '.' {
+            // Dots are written day first wherever they are written. Without a year the second
+            // dot tells a date from a number.
+            return match year {
+                Some(_) => found(year, second, first, 5),
+                None if sign(3) == Some('.') && number(4).is_none() => found(None, second, first, 4),
+                None if full_year(4).is_none() && sign(3) == Some('.') => found(None, second, first, 4),
+                None => None,
+            };
+        }
+        let used = if year.is_some() { 5 } else { 3 };
+        return match (first, second) {
+            (13..=31, 1..=12) if year.is_some() => found(year, second, first, used),
+            (1..=12, 13..=31) if year.is_some() => found(year, first, second, used),
+            _ => Some((None, used)),
+        };
+    }
+    // 12 October 2026, 12. Oktober, 12 de octubre de 2026, 1er octobre, 12th of October
+    let mut used = 1;
+    if sign(used) == Some('.') || sign(used) == Some('º') {
+        used += 1;
+    }
+    if word(used).is_some_and(|w| matches!(w, "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "e" | "ste" | "de")) && word(used).and_then(month).is_none() {
+        used += 1;
+    }
+    if word(used).is_some_and(|w| matches!(w, "of" | "de" | "tháng" | "di")) {
+        used += 1;
+    }
+    if let (Some("tháng"), Some((month, 1..=2))) = (word(used - 1), number(used)) {
+        return found(None, month, first, used + 1);
+    }
+    let month = word(used).and_then(month)?;
+    used += 1;
+    let dot = usize::from(sign(used) == Some('.'));
+    let comma = usize::from(sign(used + dot) == Some(','));
+    let of = usize::from(word(used + dot).is_some_and(|w| matches!(w, "de" | "del")));
+    match full_year(used + dot + comma + of) {
+        Some(year) => found(Some(year), month, first, used + dot + comma + of + 1),
+        None => found(None, month, first, used),
+    }
+}
+
+/// Whether the next tokens stand without white space between them.
+fn touches(tokens: &[Token], at: usize, count: usize) -> bool {
+    tokens.get(at..at + count).is_some_and(|t| t.windows(2).all(|w| matches!(w, [a, b] if a.end == b.start)))
+}
+
+fn short_year(number: Option<(u32, usize)>) -> Option<i32> {
+    number.filter(|(v, d)| *d == 2 && (20..60).contains(v)).and_then(|(v, _)| i32::try_from(2000 + v).ok())
+}
+
+fn month(word: &str) -> Option<u32> {
+    const MONTHS: [&[&str]; 12] = [
+        &["january", "jan", "januar", "jänner", "janvier", "janv", "enero", "ene", "gennaio", "gen", "janeiro", "januari", "stycznia", "styczeń", "tammikuuta", "tammikuun", "ledna", "leden", "января", "янв", "січня", "ocak", "január", "ianuarie", "ιανουαρίου", "януари"],
+        &["february", "feb", "februar", "février", "févr", "fevrier", "febrero", "febbraio", "fevereiro", "fev", "februari", "lutego", "luty", "helmikuuta", "února", "únor", "февраля", "фев", "лютого", "şubat", "február", "februarie", "φεβρουαρίου", "февруари"],
+        &["march", "mar", "märz", "mrz", "mars", "marzo", "março", "maart", "mrt", "marca", "marzec", "marts", "maaliskuuta", "března", "březen", "марта", "мар", "березня", "mart", "március", "martie", "μαρτίου", "март"],
+        &["april", "apr", "avril", "avr", "abril", "abr", "aprile", "kwietnia", "kwiecień", "huhtikuuta", "dubna", "duben", "апреля", "апр", "квітня", "nisan", "április", "aprilie", "απριλίου", "април"],
+        &["may", "mai", "mayo", "maggio", "mag", "maio", "mei", "maja", "maj", "toukokuuta", "května", "květen", "мая", "май", "травня", "mayıs", "május", "μαΐου"],
+        &["june", "jun", "juni", "juin", "junio", "giugno", "giu", "junho", "czerwca", "czerwiec", "kesäkuuta", "června", "červen", "июня", "июн", "червня", "haziran", "június", "iunie", "ιουνίου", "юни"],
+        &["july", "jul", "juli", "juillet", "juil", "julio", "luglio", "lug", "julho", "lipca", "lipiec", "heinäkuuta", "července", "červenec", "июля", "июл", "липня", "temmuz", "július", "iulie", "ιουλίου", "юли"],
+        &["august", "aug", "août", "aout", "agosto", "ago", "augustus", "augusti", "sierpnia", "sierpień", "elokuuta", "srpna", "srpen", "августа", "авг", "серпня", "ağustos", "augusztus", "αυγούστου", "август"],
+        &["september", "sep", "sept", "septembre", "septiembre", "setiembre", "settembre", "set", "setembro", "września", "wrzesień", "syyskuuta", "září", "сентября", "сен", "сент", "вересня", "eylül", "szeptember", "septembrie", "σεπτεμβρίου", "септември"],
+        &["october", "oct", "oktober", "okt", "octobre", "octubre", "ottobre", "ott", "outubro", "out", "października", "październik", "lokakuuta", "října", "říjen", "октября", "окт", "жовтня", "ekim", "október", "octombrie", "οκτωβρίου", "октомври"],
+        &["november", "nov", "novembre", "noviembre", "novembro", "listopada", "marraskuuta", "listopadu", "ноября", "ноя", "листопада", "kasım", "noiembrie", "νοεμβρίου", "ноември"],
+        &["december", "dec", "dezember", "dez", "décembre", "déc", "decembre", "diciembre", "dic", "dicembre", "dezembro", "grudnia", "grudzień", "joulukuuta", "prosince", "prosinec", "декабря", "дек", "грудня", "aralık", "decembrie", "δεκεμβρίου", "декември"],
+    ];
+    static MAP: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
+        (1..).zip(MONTHS).flat_map(|(number, names)| names.iter().map(move |name| (*name, number))).collect()
+    });
+    MAP.get(word).copied()
+}
+
+/// Words before a date, by what they make of it.
+const CUES: &[(Cue, &[&str])] = &[
+    (
+        Cue::Through,
+        &[
+            "through", "thru", "up to and including", "until and including", "bis einschließlich", "bis einschliesslich", "bis einschl.", "bis inkl.", "bis inklusive", "bis incl.", "bis und mit", "bis zum einschließlich", "jusqu'au inclus", "t/m", "tot en met", "til og med", "t.o.m.", "t.o.m", "till och med", "tom", "до конца", "по", "do włącznie", "do dnia włącznie", "včetně", "inclusive",
+        ],
+    ),
+    (
+        Cue::Until,
+        &[
+            "until", "till", "'til", "til", "bis", "bis zum", "jusqu'au", "jusqu'à", "jusqu'en", "hasta el", "hasta", "fino al", "fino a", "fino all'", "sino al", "até", "até ao", "até o", "até dia", "tot", "do", "do dnia", "til den", "till den", "до", "до дня", "до:", "έως", "μέχρι", "până pe", "până la", "đến", "sampai",
+        ],
+    ),
+    (
+        Cue::Return,
+        &[
+            "back on", "back in the office on", "back at work on", "back", "return on", "returning on", "returning", "return to the office on", "return to work on", "return", "in the office on", "available again on", "wieder am", "wieder im büro am", "wieder ab", "wieder ab dem", "zurück am", "zurück ab", "rückkehr am", "rückkehr", "rückkehr:", "de retour le", "de retour au bureau le", "de retour", "retour le", "reviendrai le", "reviens le", "regreso el", "regresaré el", "regreso", "regresaré", "volveré el", "vuelvo el", "de vuelta el", "de regreso el", "rientro il", "rientrerò il", "rientro", "rientrerò in ufficio il", "tornerò il", "ritorno il", "regresso a", "regresso em", "regresso no dia", "regressarei a", "retorno em", "retornarei em", "retornarei no dia", "retornarei dia", "retorno dia", "voltarei em", "voltarei dia", "voltarei a", "de volta em", "terug op", "terug vanaf", "weer op kantoor op", "weer aanwezig op", "weer aanwezig vanaf", "weer bereikbaar vanaf", "weer vanaf", "wracam", "wracam do biura", "wrócę", "powrót", "powrót:", "wracam do pracy", "będę ponownie", "tillbaka den", "tillbaka", "åter den", "åter på kontoret den", "åter", "tilbage den", "tilbage", "tilbage på kontoret den", "tilbake den", "tilbake på kontoret den", "tilbake", "palaan", "palaan töihin", "palaan toimistolle", "takaisin", "vrátím se", "vracím se", "zpět v kanceláři", "zpět", "вернусь", "вернусь в офис", "выхожу", "выйду", "повернуся", "dönüş tarihim", "dönüş tarihi", "visszatérek", "înapoi pe", "επιστρέφω στις", "θα επιστρέψω στις",
+        ],
+    ),
+    (
+        Cue::From,
+        &[
+            "ab dem", "ab", "from", "as of", "starting", "à partir du", "dès le", "a partir del", "a partir de", "a partir do", "a partire dal", "dal", "vanaf", "od", "od dnia", "från och med", "från", "fra og med", "fra", "с", "с:",
+        ],
+    ),
+    (
+        Cue::Start,
+        &["since", "seit", "vom", "von", "depuis", "depuis le", "du", "desde", "desde el", "del", "van", "between", "zwischen", "entre", "on leave on", "mellan", "mellem", "из", "am", "left on", "letzter arbeitstag", "last day was", "verlassen"],
+    ),
+];
+
+/// Words that make a day a day of return, in the same sentence or behind the date.
+const AGAIN: &[&str] = &[
+    "again", "back", "return", "wieder", "zurück", "de retour", "à nouveau", "de nouveau", "de nuevo", "nuevamente", "de vuelta", "regres", "di nuovo", "rientr", "tornerò", "novamente", "de volta", "retorn", "weer ", "terug", "ponownie", "wracam", "wróc", "znów", "tillbaka", "åter", "tilbage", "tilbake", "igen", "igjen", "palaan", "takaisin", "jälleen", "zpět", "vrát", "opět", "вернусь", "снова", "выхожу", "döneceğim", "dönüyorum", "tekrar", "戻", "復帰", "出社", "回来", "回來", "返回", "回到", "复工", "恢复", "上班", "복귀", "출근", "돌아",
+];
+const ALSO: &[&str] = &["inclusive", "inclusief", "inclus", "inclu", "einschließlich", "einschliesslich", "inklusive", "incluso", "incluido", "compreso", "włącznie", "včetně", "vrátane", "включительно", "dahil", "incl", "inkl"];
+const UNTIL_BEHIND: &[&str] = &["asti", "saakka", "'e kadar", "'a kadar", "tarihine kadar", "kadar", "まで", "까지", "-ig", "为止"];
+
+/// What the words around a date make of it.
+fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
+    let before = sentence_before(text, start);
+    let behind = sentence_behind(text, end);
+    // Scripts that put the word behind the date.
+    let near: String = behind.chars().take(18).collect();
+    let near = near.trim_start_matches([' ', ',', '(', ')', '年']);
+    let weekday_free = near.split_once([')', '）']).map_or(near, |(_, rest)| rest);
+    let until_behind = UNTIL_BEHIND.iter().any(|w| near.starts_with(w) || weekday_free.trim_start().starts_with(w));
+    let also = ALSO.iter().any(|w| near.trim_start_matches(['(', ' ']).starts_with(w));
+    let again_behind = AGAIN.iter().any(|w| behind.contains(w));
+    let mut last: Option<(usize, usize, Cue)> = None;
+    for (cue, words) in CUES {
+        for word in *words {
+            if let Some(at) = find_last_word(before, word) {
+                let candidate = (at + word.len(), word.len(), *cue);
+                if last.is_none_or(|l| (candidate.0, candidate.1) > (l.0, l.1)) {
+                    last = Some(candidate);
+                }
+            }
+        }
+    }
+    let last = last.map(|l| l.2);
+    if until_behind {
+        return Some(if also { Cue::Through } else { Cue::Until });
+    }
+    match last {
+        Some(Cue::Until) if also => Some(Cue::Through),
+        Some(Cue::Until) if matches!(text.get(end..), Some(t) if t.starts_with("至") || t.starts_with("到")) => None,
+        Some(cue @ (Cue::Until | Cue::Through | Cue::Return)) => Some(cue),
+        Some(Cue::From) => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
+        Some(Cue::Start) => (before.trim_end().ends_with(" am") || before.trim() == "am").then_some(()).filter(|()| again_behind).map(|()| Cue::Return),
+        None if before.trim_end().ends_with(['至', '到']) => Some(Cue::Until),
+        None => again_behind.then_some(Cue::Return),
+    }
+}
+
+/// The last place of a word that no letter precedes.
+fn find_last_word(text: &str, word: &str) -> Option<usize> {
+    let mut end = text.len();
+    while let Some(at) = text.get(..end).and_then(|t| t.rfind(word)) {
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
+        if !before.is_some_and(char::is_alphabetic) && !after.is_some_and(char::is_alphabetic) {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+fn sentence_before(text: &str, start: usize) -> &str {
+    let all = text.get(..start).unwrap_or_default();
+    let from = all.char_indices().rev().nth(BEFORE).map_or(0, |(at, c)| at + c.len_utf8());
+    let window = all.get(from..).unwrap_or_default();
+    let cut = window
+        .char_indices()
+        .filter(|(at, c)| match c {
+            '!' | '?' | '。' | '！' | '？' => true,
+            // A dot behind a digit or a short word is no end of a sentence ("5. bis 12.").
+            '.' => {
+                let word = window.get(..*at).and_then(|w| w.split_whitespace().next_back()).unwrap_or_default();
+                window.get(at + 1..).is_some_and(|t| t.starts_with(char::is_whitespace)) && word.chars().count() > 4 && !word.ends_with(|c: char| c.is_ascii_digit())
+            }
+            '\n' => window.get(at + 1..).is_some_and(|t| t.starts_with('\n')),
+            _ => false,
+        })
+        .last()
+        .map_or(0, |(at, c)| at + c.len_utf8());
+    window.get(cut..).unwrap_or_default()
+}
+
+fn sentence_behind(text: &str, end: usize) -> &str {
+    let all = text.get(end..).unwrap_or_default();
+    let to = all.char_indices().nth(BEHIND).map_or(all.len(), |(at, _)| at);
+    let window = all.get(..to).unwrap_or_default();
+    let cut = window
+        .char_indices()
+        .find(|(at, c)| match c {
+            '!' | '?' | '。' | '！' | '？' | ';' | '0'..='9' => true,
+            '.' => *at > 1 && window.get(at + 1..).is_some_and(|t| t.is_empty() || t.starts_with(char::is_whitespace)),
+            '\n' => window.get(at + 1..).is_some_and(|t| t.starts_with('\n')),
+            _ => false,
+        })
+        .map_or((window.len(), false), |(at, c)| (at, c.is_ascii_digit()));
+    let behind = window.get(..cut.0).unwrap_or_default();
+    if !cut.1 {
+        return behind;
+    }
+    // The words right before the next date are that date's own ("back on 12 October").
+    let end = behind.char_indices().rev().nth(13).map_or(0, |(at, _)| at);
+    behind.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::returns_on;
+    use chrono::{DateTime, Utc};
+
+    #[test]
+    fn days_of_return() {
+        let sent: DateTime<Utc> = "2026-10-05T09:00:00Z".parse().expect("a time");
+        let table = [
+            ("I am out of the office until 12 October 2026.", Some("2026-10-12")),
+            ("I am out of the office until Monday, October 12th, 2026.", Some("2026-10-12")),
+            ("I am away through 12 October.", Some("2026-10-13")),
+            ("I am away through Friday, October 30.", Some("2026-10-31")),
+            ("Out until and including 31 December 2026", Some("2027-01-01")),
+            ("I will be out from October 5 through October 9, 2026.", Some("2026-10-10")),
+            ("out until 9/8/2026", None),
+            ("back on 25/12/2026", Some("2026-12-25")),
+            ("back on 12/25/2026", Some("2026-12-25")),
+            ("I will be back in October 2026.", None),
+            ("back on 2026-10-12", Some("2026-10-12")),
+            ("I return on 3 January.", Some("2027-01-03")),
+            ("I am out from 5 October to 9 October and will be back on 12 October.", Some("2026-10-12")),
+            ("On 12 October I will be back in the office.", Some("2026-10-12")),
+            ("I left on 12 October 2026.", None),
+            ("Our fair is on 12 October 2026.", None),
+            ("Ich bin bis zum 12. Oktober nicht im Büro.", Some("2026-10-12")),
+            ("Ich bin bis einschließlich 12.10.2026 nicht im Büro.", Some("2026-10-13")),
+            ("vom 5. bis 12. Oktober 2026 im Urlaub", Some("2026-10-12")),
+            ("Ab dem 12.10. bin ich wieder für Sie da.", Some("2026-10-12")),
+            ("Ab dem 12.10. bin ich nicht erreichbar.", None),
+            ("Am 12. Oktober bin ich wieder im Büro.", Some("2026-10-12")),
+            ("Je suis absent jusqu'au 12 octobre inclus.", Some("2026-10-13")),
+            ("De retour le 1er novembre.", Some("2026-11-01")),
+            ("Estoy de vacaciones hasta el 12 de octubre de 2026.", Some("2026-10-12")),
+            ("Sono in ferie fino al 12 ottobre compreso", Some("2026-10-13")),
+            ("Estou de férias até 12 de outubro de 2026.", Some("2026-10-12")),
+            ("Ik ben afwezig t/m 12 oktober.", Some("2026-10-13")),
+            ("Jestem na urlopie do 12 października 2026 włącznie.", Some("2026-10-13")),
+            ("Jag är på semester till och med den 12 oktober.", Some("2026-10-13")),
+            ("Jeg er tilbage den 12. oktober.", Some("2026-10-12")),
+            ("Olen lomalla 12.10. asti.", Some("2026-10-12")),
+            ("Jsem na dovolené do 12. října 2026.", Some("2026-10-12")),
+            ("Я в отпуске до 12 октября 2026 г.", Some("2026-10-12")),
+            ("В отпуске с 5 по 12 октября", Some("2026-10-13")),
+            ("12 Ekim 2026 tarihine kadar ofis dışındayım.", Some("2026-10-12")),
+            ("10月12日まで不在にしております。", Some("2026-10-12")),
+            ("2026年10月12日（月）まで休暇中です。", Some("2026-10-12")),
+            ("我将于2026年10月12日返回办公室。", Some("2026-10-12")),
+            ("10월 12일까지 휴가입니다.", Some("2026-10-12")),
+            ("until 31 February 2026", None),
+            ("until 99999999999999999999 October", None),
+            ("until 12 October or until 14 October", None),
+        ];
+        let wrong: Vec<_> = table
+            .into_iter()
+            .map(|(text, expected)| (text, expected, returns_on(text, Some(sent)).map(|d| d.to_string())))
+            .filter(|(_, expected, got)| got.as_deref() != *expected)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert_eq!(returns_on("until 12 October", None), None, "no year and no day of sending");
+    }
+}

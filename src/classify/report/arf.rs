@@ -1,0 +1,209 @@
+//! Spam reports: ARF (RFC 5965) as a part or as plain text, and Microsoft's format before it.
+
+use super::fields::{self, Group, groups};
+use super::original;
+use super::sections::Sections;
+use crate::classify::{Finding, Hit, OriginalMail};
+use crate::event::{Complaint, ComplaintFormat, Unsubscribe, UnsubscribeScope, UnsubscribeVia, Verdict};
+use crate::message::{Address, Mail, received_date};
+use chrono::{DateTime, Utc};
+
+/// Recipients taken of one report.
+const MAX_RECIPIENTS: usize = 5_000;
+
+/// Reads a spam report; empty where the mail is none.
+pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>) -> Vec<Finding> {
+    if let Some(text) = &sections.feedback {
+        return report(text, ComplaintFormat::Arf, "report.arf", sections.original.clone());
+    }
+    if let Some(text) = plain(sections) {
+        let copy = original::find_block(text).and_then(|at| text.get(at..)).and_then(original::of_text);
+        return report(text, ComplaintFormat::Plain, "report.arf_plain", sections.original.clone().or(copy));
+    }
+    legacy(mail, sections).into_iter().collect()
+}
+
+/// The fields in the text of a mail, where a sender made no part for them.
+fn plain<'t>(sections: &'t Sections<'_>) -> Option<&'t str> {
+    let marked = sections.report_type == "feedback-report";
+    [&sections.notice, &sections.copy].into_iter().find_map(|text| {
+        let at = line_with(text, "feedback-type:")?;
+        let stretch = text.get(at..)?;
+        // RFC 5965 section 3.1 requires three fields: a mail that talks about them has not all.
+        let complete = line_with(stretch, "user-agent:").is_some() || line_with(stretch, "version:").is_some();
+        (marked || complete).then_some(stretch)
+    })
+}
+
+fn line_with(text: &str, name: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n').take(2_000) {
+        if line.get(..name.len()).is_some_and(|h| h.eq_ignore_ascii_case(name)) {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn report(text: &str, format: ComplaintFormat, rule: &str, original: Option<OriginalMail>) -> Vec<Finding> {
+    let mut all = Group::default();
+    all.0.extend(groups(text).into_iter().flat_map(|g| g.0));
+    let kind = all.get("feedback-type").map(word).unwrap_or_default();
+    let hit = Hit::in_field(rule, "report:Feedback-Type", None, &kind);
+    match kind.as_str() {
+        "not-spam" => return vec![other("arf_not_spam", hit, original)],
+        "auth-failure" | "dkim" | "dmarc" => return vec![other("arf_auth_failure", hit, original)],
+        _ => {}
+    }
+    let named: Vec<Address> = ["original-rcpt-to", "removal-recipient", "original-recipient", "final-recipient"]
+        .into_iter()
+        .map(|n| all.all(n).filter_map(fields::recipient).collect::<Vec<_>>())
+        .find(|list| !list.is_empty())
+        .unwrap_or_default();
+    let redacted = named.iter().any(is_redacted);
+    let mut recipients: Vec<Address> = named.into_iter().filter(|a| !is_redacted(a)).take(MAX_RECIPIENTS).collect();
+    recipients.dedup_by(|a, b| a.normalised() == b.normalised());
+    let mut blanked = redacted;
+    if recipients.is_empty() {
+        recipients = of_original(original.as_ref());
+        blanked |= recipients.is_empty();
+    }
+    let arrival = ["arrival-date", "received-date"].into_iter().find_map(|n| all.get(n)).and_then(date);
+    let complaint = Complaint {
+        feedback_type: if kind.is_empty() { "abuse".to_owned() } else { kind.clone() },
+        format,
+        user_agent: all.get("user-agent").map(short).filter(|s| !s.is_empty()),
+        source_ip: all.get("source-ip").map(ip).filter(|s| !s.is_empty()),
+        reported_domain: all.get("reported-domain").map(|d| short(d).to_lowercase()).filter(|s| !s.is_empty()),
+        incidents: all.get("incidents").and_then(|i| i.trim().parse().ok()).filter(|n| *n > 0).unwrap_or(1),
+        recipient_redacted: blanked,
+        arrival_date: arrival,
+    };
+    let verdict = if kind.starts_with("opt-out") {
+        Verdict::Unsubscribe {
+            unsubscribe: Unsubscribe {
+                via: UnsubscribeVia::ArfOptOut,
+                // RFC 5965 section 7.3 of its first drafts: `opt-out` is all mail, `-list` one list.
+                scope: if kind == "opt-out-list" { UnsubscribeScope::List } else { UnsubscribeScope::Unknown },
+                honor_by: None,
+                phrase_rule: None,
+            },
+        }
+    } else {
+        Verdict::Complaint { complaint }
+    };
+    each(verdict, recipients, &hit, original, arrival)
+}
+
+fn each(
+    verdict: Verdict,
+    recipients: Vec<Address>,
+    hit: &Hit,
+    original: Option<OriginalMail>,
+    at: Option<DateTime<Utc>>,
+) -> Vec<Finding> {
+    let finding = |recipient: Option<Address>| Finding {
+        recipient,
+        original: original.clone(),
+        reported_at: at,
+        ..Finding::new(verdict.clone(), 0.99).because(hit.clone())
+    };
+    if recipients.is_empty() { vec![finding(None)] } else { recipients.into_iter().map(|r| finding(Some(r))).collect() }
+}
+
+fn other(subtype: &str, hit: Hit, original: Option<OriginalMail>) -> Finding {
+    Finding { original, ..Finding::other(subtype, 0.99).because(hit) }
+}
+
+/// Whom the mail went to, by the header that Microsoft adds, else by To.
+fn of_original(original: Option<&OriginalMail>) -> Vec<Address> {
+    let Some(original) = original else { return Vec::new() };
+    let noted = original
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "x-hmxmroriginalrecipient")
+        .find_map(|(_, value)| Address::parse(value));
+    noted.or_else(|| original.to.first().cloned()).filter(|a| !is_redacted(a)).into_iter().collect()
+}
+
+/// Before ARF, Microsoft's programme forwarded the mail with a header of its own.
+fn legacy(mail: &Mail<'_>, sections: &Sections<'_>) -> Option<Finding> {
+    let original = sections.original.as_ref().filter(|_| sections.original_is_part)?;
+    let marked = original.headers.iter().any(|(name, _)| name == "x-hmxmroriginalrecipient");
+    let subject = mail.subject().unwrap_or_default().trim_start().to_ascii_lowercase();
+    let from = mail.from()?;
+    let staff = from.local().eq_ignore_ascii_case("staff") && from.domain() == "hotmail.com";
+    if !(marked || (staff && subject.starts_with("complaint about message from"))) {
+        return None;
+    }
+    let recipients = of_original(Some(original));
+    let complaint = Complaint {
+        feedback_type: "abuse".to_owned(),
+        format: ComplaintFormat::JmrpLegacy,
+        user_agent: None,
+        source_ip: subject.rsplit(' ').next().map(ip).filter(|i| i.parse::<std::net::IpAddr>().is_ok()),
+        reported_domain: None,
+        incidents: 1,
+        recipient_redacted: recipients.is_empty(),
+        arrival_date: None,
+    };
+    let hit = Hit::structure("report.jmrp_legacy", "X-HmXmrOriginalRecipient");
+    each(Verdict::Complaint { complaint }, recipients, &hit, sections.original.clone(), None).into_iter().next()
+}
+
+/// Blanked out by the reporter (RFC 6590 leaves the domain).
+fn is_redacted(address: &Address) -> bool {
+    let local = address.local().to_ascii_lowercase();
+    local.contains("redacted") || local.chars().all(|c| matches!(c, '*' | 'x' | '?' | '.' | '-' | '[' | ']'))
+}
+
+/// The first word of a value, comments left out, in lower case.
+fn word(value: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_u32;
+    for c in value.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out.split([' ', ';', ',']).find(|w| !w.is_empty()).unwrap_or_default().to_ascii_lowercase().chars().take(40).collect()
+}
+
+fn ip(value: &str) -> String {
+    word(value).trim_matches(['[', ']', '"']).trim_start_matches("ipv6:").to_owned()
+}
+
+fn short(value: &str) -> String {
+    value.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn date(value: &str) -> Option<DateTime<Utc>> {
+    received_date(&format!("; {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ip, is_redacted, word};
+    use crate::message::Address;
+
+    #[test]
+    fn values_with_comments_and_brackets() {
+        assert_eq!(word("abuse (spam)"), "abuse");
+        assert_eq!(word("(user pressed) Not-Spam"), "not-spam");
+        assert_eq!(word(""), "");
+        assert_eq!(ip("[192.0.2.1]"), "192.0.2.1");
+        assert_eq!(ip("IPv6:2001:db8::1"), "2001:db8::1");
+    }
+
+    #[test]
+    fn redacted_addresses() {
+        let table = [("redacted@example.org", true), ("xxxx@example.org", true), ("redacted-1a2b@example.org", true), ("ana@example.org", false)];
+        for (text, expected) in table {
+            assert_eq!(Address::parse(text).is_some_and(|a| is_redacted(&a)), expected, "{text}");
+        }
+    }
+}

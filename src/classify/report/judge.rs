@@ -1,0 +1,251 @@
+//! From the fate of one recipient to a finding.
+
+use super::category::{self, Evidence};
+use super::codes::{self, Codes};
+use crate::classify::{Finding, Hit, OriginalMail, Rules};
+use crate::event::{Category, Delivered, DeliveredAction, Failure, Verdict};
+use crate::message::{Address, Mail, received_date};
+use aho_corasick::{AhoCorasick, MatchKind};
+use chrono::{DateTime, Duration, Utc};
+use std::sync::LazyLock;
+
+/// Characters of the published diagnostic.
+const MAX_DIAGNOSTIC: usize = 500;
+
+/// What became of the mail to one recipient, as a report tells it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fate {
+    pub recipient: Option<Address>,
+    pub outcome: Outcome,
+    /// The Action field, in lower case.
+    pub action: Option<String>,
+    /// The Status field, as written.
+    pub status: Option<String>,
+    /// The server's own words.
+    pub words: String,
+    /// Other words about this recipient.
+    pub around: String,
+    pub remote_mta: Option<String>,
+    pub last_attempt: Option<DateTime<Utc>>,
+    pub will_retry_until: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Outcome {
+    #[default]
+    Failed,
+    Delayed,
+    Done(DeliveredAction),
+}
+
+/// What a report says for all of its recipients.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Report {
+    /// The rule that found the report.
+    pub hits: Vec<Hit>,
+    pub confidence: f32,
+    pub reporting_mta: Option<String>,
+    pub arrival: Option<DateTime<Utc>>,
+    pub original: Option<OriginalMail>,
+    pub fates: Vec<Fate>,
+}
+
+impl Report {
+    /// One finding for each recipient.
+    pub(super) fn findings(self, mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
+        let newest = mail.headers("Received").next().and_then(|r| received_date(&r)).or_else(|| mail.date());
+        let Self { hits, confidence, reporting_mta, arrival, original, fates } = self;
+        fates
+            .into_iter()
+            .map(|fate| {
+                let at = fate.last_attempt.or(arrival).filter(|t| plausible(*t, newest));
+                let recipient = fate.recipient.clone();
+                let (verdict, why) = judge(fate, reporting_mta.clone(), rules);
+                Finding {
+                    verdict,
+                    confidence,
+                    hits: hits.iter().cloned().chain(why).collect(),
+                    recipient,
+                    reported_at: at,
+                    original: original.clone(),
+                    words: None,
+                }
+            })
+            .collect()
+    }
+}
+
+/// A report's time must fit the time at which the report itself was sent: queues hold mail for
+/// days, clocks may be a day off.
+fn plausible(at: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> bool {
+    newest.is_some_and(|n| at <= n + Duration::days(1) && at >= n - Duration::days(31))
+}
+
+fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, Vec<Hit>) {
+    let reported = fate.status.as_deref().and_then(codes::status);
+    if let Outcome::Done(action) = fate.outcome {
+        let delivered = Delivered { action, status: reported, reporting_mta, remote_mta: fate.remote_mta };
+        return (Verdict::Delivered { delivered }, Vec::new());
+    }
+    let comment = fate.status.as_deref().map(|s| s.strip_prefix(reported.as_deref().unwrap_or_default()).unwrap_or(s)).unwrap_or_default();
+    let own = Codes::read(&fate.words);
+    let mut codes = own.clone();
+    let mut told = None;
+    if own.smtp.is_none() {
+        let around = Codes::read(&fate.around);
+        if around.smtp.is_some() {
+            // The words around hold the reply that the status part left out.
+            codes.smtp = around.smtp;
+            codes.enhanced = codes.enhanced.or(around.enhanced.clone().filter(|_| paired(&fate.around, &around)));
+            told = around.at.and_then(|at| fate.around.get(at..)).map(str::to_owned);
+        } else if codes.enhanced.is_none() && reported.is_none() {
+            codes.enhanced = around.enhanced;
+        }
+        if codes.smtp.is_none() && reported.is_none() {
+            codes.smtp = Codes::read(comment).smtp;
+        }
+    }
+    codes.enhanced = codes.enhanced.or_else(|| reported.clone());
+    let command = command(&fate.words).or_else(|| command(&fate.around));
+    let told_words = match &told {
+        Some(text) if fate.words.trim().is_empty() => text.as_str(),
+        _ => fate.words.as_str(),
+    };
+    let evidence = Evidence { words: told_words, around: &fate.around, comment, codes: &codes, status: reported.as_deref(), command };
+    let (category, why) = category::find(rules, &evidence);
+    let bounce_type = (fate.outcome == Outcome::Failed).then(|| category::bounce_type(category, &codes, reported.as_deref()));
+    let diagnostic = [&*fate.words, told.as_deref().unwrap_or_default(), &*fate.around]
+        .into_iter()
+        .map(one_line)
+        .find(|t| !t.is_empty());
+    let failure = Failure {
+        bounce_type,
+        category,
+        action: fate.action,
+        status: codes.enhanced.filter(|c| !c.starts_with('2')),
+        smtp_code: codes.smtp,
+        reported_status: fate.status.as_deref().map(one_line).filter(|s| !s.is_empty()),
+        diagnostic,
+        reporting_mta,
+        remote_mta: fate.remote_mta.or_else(|| host(&fate.words)).or_else(|| host(&fate.around)),
+        smtp_command: command.filter(|c| *c != "CONNECT").map(str::to_owned),
+        will_retry_until: fate.will_retry_until,
+        suppress: None,
+    };
+    let _: Category = category;
+    let verdict = match fate.outcome {
+        Outcome::Delayed => Verdict::Delay { delay: failure },
+        _ => Verdict::Bounce { bounce: failure },
+    };
+    (verdict, why)
+}
+
+/// Whether the enhanced code stands right behind the reply code.
+fn paired(text: &str, codes: &Codes) -> bool {
+    let (Some(at), Some(enhanced)) = (codes.at, codes.enhanced.as_deref()) else { return false };
+    text.get(at..).and_then(|t| t.find(enhanced)).is_some_and(|d| d <= 8)
+}
+
+/// One line of at most 500 characters.
+pub(super) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_DIAGNOSTIC * 2));
+    let mut count = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+            count += 1;
+        }
+        for c in word.chars() {
+            if count >= MAX_DIAGNOSTIC {
+                out.truncate(out.trim_end().len());
+                return out;
+            }
+            out.push(c);
+            count += 1;
+        }
+    }
+    out
+}
+
+/// How servers name the command that was refused.
+const COMMANDS: [(&str, &str); 35] = [
+    ("in reply to rcpt to", "RCPT"),
+    ("in reply to mail from", "MAIL"),
+    ("in reply to end of data", "DATA"),
+    ("in reply to data", "DATA"),
+    ("in reply to bdat", "DATA"),
+    ("in reply to ehlo", "EHLO"),
+    ("in reply to helo", "HELO"),
+    ("while sending rcpt to", "RCPT"),
+    ("while sending mail from", "MAIL"),
+    ("while sending end of data", "DATA"),
+    ("while sending message body", "DATA"),
+    ("while performing the ehlo", "EHLO"),
+    ("while performing the helo", "HELO"),
+    ("while receiving the initial server greeting", "CONNECT"),
+    ("refused to talk to me", "CONNECT"),
+    ("after initial connection", "CONNECT"),
+    ("after rcpt", "RCPT"),
+    ("after mail from", "MAIL"),
+    ("after end of data", "DATA"),
+    ("after data", "DATA"),
+    ("after pipelined data", "DATA"),
+    ("after ehlo", "EHLO"),
+    ("after helo", "HELO"),
+    ("for text command", "DATA"),
+    ("like our rcpt to", "RCPT"),
+    ("like our mail from", "MAIL"),
+    ("like our final data", "DATA"),
+    ("like our data", "DATA"),
+    ("does not like recipient", "RCPT"),
+    ("sender was rejected", "MAIL"),
+    ("failed after i sent the message", "DATA"),
+    ("following rcpt command", "RCPT"),
+    ("[rcpt_to]", "RCPT"),
+    (">>> rcpt to:", "RCPT"),
+    (">>> mail from:", "MAIL"),
+];
+
+static COMMAND: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(COMMANDS.iter().map(|(p, _)| p))
+        .ok()
+});
+
+/// The SMTP command that was answered, where the text says so.
+pub(super) fn command(text: &str) -> Option<&'static str> {
+    let hit = COMMAND.as_ref()?.find(text)?;
+    COMMANDS.get(hit.pattern().as_usize()).map(|(_, c)| *c)
+}
+
+/// `host mx.example.org[192.0.2.1] said`: the server that answered.
+fn host(text: &str) -> Option<String> {
+    let at = text.find("host ")?;
+    let name = text.get(at + 5..)?.trim_start();
+    let name = name.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | ':' | ',' | ';' | '(')).next()?;
+    let plain = name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    (plain && name.len() <= 255).then(|| name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, host, one_line};
+
+    #[test]
+    fn commands_and_hosts_in_words() {
+        let table = [
+            ("host mx.example.org[192.0.2.1] said: 550 no (in reply to RCPT TO command)", Some("RCPT"), Some("mx.example.org")),
+            ("554 spam (in reply to end of DATA command)", Some("DATA"), None),
+            ("refused to talk to me: 421 busy", Some("CONNECT"), None),
+            ("the user is unknown", None, None),
+        ];
+        for (text, expected, server) in table {
+            assert_eq!(command(text), expected, "{text}");
+            assert_eq!(host(text).as_deref(), server, "{text}");
+        }
+        assert_eq!(one_line(" a\r\n  b\tc "), "a b c");
+        assert_eq!(one_line(&"x".repeat(900)).len(), 500);
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether a mail without a machine-readable part was written by a mail server all the same.
+//! People talk about bounces, forward and quote them: words alone never make a report.
+
+use super::judge::Outcome;
+use super::sections::Sections;
+use crate::classify::{Hit, Rules, Table};
+use crate::message::Mail;
+
+/// Evidence needed before the text is read as a report.
+const ENOUGH: u8 = 3;
+/// Octets of the notice in which a report introduces itself.
+const INTRODUCTION: usize = 3 * 1024;
+
+/// Why a mail is taken for a report.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    pub outcome: Outcome,
+    pub hits: Vec<Hit>,
+    pub confidence: f32,
+    /// A mail server by its name or its headers, not by its words.
+    pub sure: bool,
+}
+
+/// The signs of a machine in a mail's headers.
+#[derive(Debug, Clone, Copy)]
+struct Signs {
+    daemon: bool,
+    null_sender: bool,
+    failed: bool,
+    report_mime: bool,
+    postmaster: bool,
+    robot: bool,
+}
+
+impl Signs {
+    /// `None`: a person's mail, an answer or a forward, whatever it quotes.
+    fn of(mail: &Mail<'_>, sections: &Sections<'_>) -> Option<Self> {
+        let automatic = mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"));
+        let signs = Self {
+            daemon: is_daemon(mail),
+            null_sender: matches!(mail.return_path(), Some(None)),
+            failed: mail.has_header("X-Failed-Recipients"),
+            report_mime: sections.mime == "multipart/report"
+                && !matches!(sections.report_type.as_str(), "disposition-notification" | "feedback-report" | "tlsrpt"),
+            postmaster: from_is(mail, &["postmaster", "mailadmin", "mailerror"]),
+            robot: automatic
+                || mail.from().is_none()
+                || from_is(mail, &["noreply", "donotreply", "ndr", "bounce", "sysadmin", "admin"]),
+        };
+        let sure = signs.daemon || signs.failed || signs.report_mime;
+        let machine = sure || signs.null_sender || signs.postmaster || signs.robot;
+        (machine && (sure || !is_conversation(mail, mail.subject().unwrap_or_default()))).then_some(signs)
+    }
+}
+
+/// Whether the headers allow for a report at all.
+pub(super) fn is_candidate(mail: &Mail<'_>, sections: &Sections<'_>) -> bool {
+    Signs::of(mail, sections).is_some()
+}
+
+/// Weighs the signs of a machine.
+pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Gate> {
+    let signs = Signs::of(mail, sections)?;
+    let Signs { daemon, null_sender, failed, report_mime, postmaster, robot } = signs;
+    let subject = mail.subject().unwrap_or_default();
+    // "Out of office" with a null sender (RFC 3834 section 3.3) is no report.
+    if !daemon
+        && !failed
+        && !report_mime
+        && rules.best(Table::AutoReply, "subject", subject).is_some_and(|m| m.rule.confidence >= 0.8)
+    {
+        return None;
+    }
+    let mut end = sections.notice.len().min(INTRODUCTION);
+    while !sections.notice.is_char_boundary(end) {
+        end -= 1;
+    }
+    let introduction = sections.notice.get(..end).unwrap_or_default();
+    let mut hits = Vec::new();
+    let mut outcome = None;
+    let mut words = 0;
+    for (table_field, field, text, weight) in
+        [("subject", "header:Subject", subject, 2), ("body", "body", introduction, 2)]
+    {
+        let found = rules.matches(Table::Report, table_field, text);
+        let best = found.iter().max_by(|a, b| a.rule.confidence.total_cmp(&b.rule.confidence).then(b.start.cmp(&a.start)));
+        if let Some(best) = best {
+            words += weight;
+            let matched = text.get(best.start..best.end).unwrap_or_default();
+            hits.push(Hit::in_field(&best.rule.id, field, Some((best.start, best.end)), matched));
+            // A subject that speaks of failure outweighs a body that promises to go on.
+            let delay = found.iter().any(|m| m.rule.gives == "delay");
+            outcome = outcome.or(Some(if delay { Outcome::Delayed } else { Outcome::Failed }).filter(|_| best.rule.gives != "hint"));
+        }
+    }
+    let score = words
+        + u8::from(daemon) * 2
+        + u8::from(null_sender)
+        + u8::from(failed) * 3
+        + u8::from(report_mime) * 2
+        + u8::from(postmaster)
+        + u8::from(robot)
+        + u8::from(sections.original_is_part && words > 0);
+    // A daemon that returns a mail reports on it, in whatever language.
+    let returned = daemon && (sections.original_is_part || !sections.copy.is_empty());
+    if score + u8::from(returned) < ENOUGH || (words == 0 && !failed && !report_mime && !returned) {
+        return None;
+    }
+    if hits.is_empty() {
+        hits.push(Hit::structure("report.machine", "written by a mail server"));
+    }
+    Some(Gate {
+        outcome: outcome.unwrap_or_default(),
+        hits,
+        sure: daemon || failed || report_mime,
+        confidence: f32::from(score.min(6)).mul_add(0.05, 0.65),
+    })
+}
+
+/// The names under which mail servers write.
+pub(super) fn is_daemon(mail: &Mail<'_>) -> bool {
+    let named = |value: &str| {
+        let value = value.to_ascii_lowercase();
+        ["mailer-daemon", "mailer daemon", "mail delivery s", "mail delivery sub", "mail.delivery.system", "mail deliver system"]
+            .iter()
+            .any(|n| value.contains(n))
+    };
+    mail.headers_raw("From").next().is_some_and(named)
+}
+
+fn from_is(mail: &Mail<'_>, names: &[&str]) -> bool {
+    mail.from().is_some_and(|a| {
+        let local: String = a.local().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        names.iter().any(|n| local == *n || local.strip_suffix(|c: char| c.is_ascii_digit()) == Some(n))
+    })
+}
+
+/// An answer or a forward: by its subject's prefix, or by its place in a thread.
+fn is_conversation(mail: &Mail<'_>, subject: &str) -> bool {
+    const PREFIXES: [&str; 16] =
+        ["re:", "fwd:", "fw:", "aw:", "wg:", "tr:", "rv:", "sv:", "vs:", "antw:", "odp:", "enc:", "res:", "r:", "i:", "vb:"];
+    let subject = subject.trim_start();
+    let prefixed = PREFIXES.iter().any(|p| subject.get(..p.len()).is_some_and(|s| s.eq_ignore_ascii_case(p)));
+    let postmaster = from_is(mail, &["postmaster"]);
+    let null_sender = matches!(mail.return_path(), Some(None));
+    prefixed && !postmaster && !null_sender
+}

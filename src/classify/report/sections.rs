@@ -1,0 +1,207 @@
+//! The sections of a report: the words for people, the machine-readable parts, the original.
+
+use super::{fields, original};
+use crate::classify::{OriginalMail, Rules, Table};
+use crate::message::{Mail, Part};
+use std::borrow::Cow;
+
+/// Octets of the words for people that are read.
+const MAX_NOTICE: usize = 64 * 1024;
+/// Octets read of one machine-readable part: 5,000 recipients fit.
+const MAX_STATUS: usize = 4 * 1024 * 1024;
+
+/// What a mail consists of, as far as a report may be in it.
+#[derive(Debug, Default)]
+pub(super) struct Sections<'a> {
+    /// The words for people, without the copy of the original.
+    pub notice: String,
+    /// The copy of the original in the text, and all that follows.
+    pub copy: String,
+    pub statuses: Vec<Cow<'a, str>>,
+    pub feedback: Option<Cow<'a, str>>,
+    pub disposition: Option<Cow<'a, str>>,
+    pub original: Option<OriginalMail>,
+    /// Whether the original is a part of its own, and not read out of the text.
+    pub original_is_part: bool,
+    /// `report-type` of the mail's Content-Type, in lower case.
+    pub report_type: String,
+    pub mime: String,
+    pub calendar: Option<Cow<'a, str>>,
+    /// Names and types of the other parts.
+    pub attachments: Vec<(String, String)>,
+}
+
+impl<'a> Sections<'a> {
+    /// Divides a mail.
+    pub(super) fn of(mail: &'a Mail<'_>, rules: &Rules) -> Self {
+        let mut out = Self {
+            mime: mail.mime_type(),
+            report_type: mail.mime_attribute("report-type").unwrap_or_default().to_ascii_lowercase(),
+            ..Self::default()
+        };
+        let mut html: Option<Cow<'a, str>> = None;
+        let root = mail.message().parts.first().map(std::ptr::from_ref);
+        for part in mail.parts().into_iter().filter(|p| p.depth == 0) {
+            let inner = part.inner();
+            if out.original.is_none() && root != Some(std::ptr::from_ref(inner)) {
+                out.original = original::of_part(inner, &mail.message().raw_message);
+                out.original_is_part = out.original.is_some();
+                if out.original_is_part {
+                    continue;
+                }
+            }
+            out.take(part, &mut html);
+        }
+        if out.notice.trim().is_empty()
+            && let Some(html) = html
+        {
+            let mut end = html.len().min(MAX_NOTICE * 4);
+            while !html.is_char_boundary(end) {
+                end -= 1;
+            }
+            out.notice = mail_parser::decoders::html::html_to_text(html.get(..end).unwrap_or_default());
+            if out.notice.contains('\r') {
+                out.notice = out.notice.replace("\r\n", "\n").replace('\r', "\n");
+            }
+        }
+        let mut end = out.notice.len().min(MAX_NOTICE);
+        while !out.notice.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.notice.truncate(end);
+        // In a report with parts the original is one of them; in a mail by a person a copy says
+        // nothing.
+        if out.statuses.is_empty() && !out.original_is_part && super::machine::is_candidate(mail, &out) {
+            out.split_copy(rules);
+        }
+        out
+    }
+
+    fn take<'x>(&mut self, part: Part<'a, 'x>, html: &mut Option<Cow<'a, str>>)
+    where
+        'x: 'a,
+    {
+        let mime = part.mime_type();
+        let name = part.name().unwrap_or_default().to_ascii_lowercase();
+        if let Some(message) = part.message() {
+            let root = message.parts.first();
+            let raw = root.and_then(|r| message.raw_message.get(r.offset_header as usize..r.offset_end as usize));
+            // A delivery status that was sent as a mail of its own.
+            if message.headers().iter().any(|h| h.name.as_str().eq_ignore_ascii_case("final-recipient"))
+                || message.headers().first().is_some_and(|h| h.name.as_str().eq_ignore_ascii_case("reporting-mta"))
+            {
+                if let Some(raw) = raw {
+                    self.statuses.push(text_of(raw));
+                }
+            } else if self.original.is_none() {
+                // Some put an empty line too many before the headers.
+                self.original = original::of_message(message)
+                    .or_else(|| original::of_text(text_of(raw?).trim_start()));
+                self.original_is_part = self.original.is_some();
+            }
+            return;
+        }
+        match mime.as_str() {
+            "message/delivery-status" | "message/global-delivery-status" | "message/x-delivery-status" => {
+                self.statuses.push(text_of(part.bytes()));
+            }
+            "message/feedback-report" => self.feedback = Some(text_of(part.bytes())),
+            "message/disposition-notification" | "message/global-disposition-notification" => {
+                self.disposition = Some(text_of(part.bytes()));
+            }
+            "text/rfc822-headers" | "text/rfc822-header" | "message/rfc822-headers" | "message/global-headers"
+            | "text/rfc822" | "message/partial" => self.take_headers(&text_of(part.bytes())),
+            "text/calendar" => self.calendar = Some(part.text()),
+            "text/html" => {
+                if html.is_none() {
+                    *html = Some(part.text());
+                }
+            }
+            _ if mime.starts_with("text/") || mime.starts_with("multipart/") => self.take_text(part, &name),
+            _ => {
+                let bytes = part.bytes();
+                if name.contains("status") || name.contains("report") || bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+                    let text = text_of(bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes));
+                    if fields::is_status(&text) {
+                        self.statuses.push(text);
+                        return;
+                    }
+                }
+                self.attachments.push((name, mime));
+            }
+        }
+    }
+
+    fn take_text(&mut self, part: Part<'a, '_>, name: &str) {
+        let text = part.text();
+        if fields::is_status(&text) {
+            self.statuses.push(Cow::Owned(text.into_owned()));
+            return;
+        }
+        let head = text.trim_start();
+        // The original's headers as a text of their own.
+        let headers = !self.notice.is_empty()
+            && (name.contains("header") || head.starts_with("Received:") || head.starts_with("Return-Path:"));
+        if headers && self.original.is_none() {
+            self.take_headers(&text);
+            if self.original.is_some() {
+                return;
+            }
+        }
+        if self.original_is_part || self.notice.len() > MAX_NOTICE {
+            return;
+        }
+        if !self.notice.is_empty() {
+            self.notice.push('\n');
+        }
+        self.notice.push_str(&text);
+    }
+
+    fn take_headers(&mut self, text: &str) {
+        if self.original.is_none() {
+            self.original = original::of_text(text);
+            self.original_is_part = self.original.is_some();
+        }
+    }
+
+    /// Parts the words for people from the copy of the original behind them.
+    fn split_copy(&mut self, rules: &Rules) {
+        let block = original::find_block(&self.notice);
+        // A marker behind the block is part of what it would mark.
+        let head = self.notice.get(..block.unwrap_or(self.notice.len())).unwrap_or_default();
+        let marker = rules
+            .matches(Table::Report, "copy", head)
+            .into_iter()
+            .filter(|m| starts_line(&self.notice, m.start))
+            .map(|m| self.notice.get(..m.start).and_then(|h| h.rfind('\n')).map_or(0, |at| at + 1))
+            .min();
+        let Some(at) = (match (block, marker) {
+            (Some(block), Some(marker)) => Some(block.min(marker)),
+            (one, other) => one.or(other),
+        }) else {
+            return;
+        };
+        self.copy = self.notice.get(at..).unwrap_or_default().to_owned();
+        self.notice.truncate(at);
+        if self.original.is_none() {
+            self.original = match block.filter(|b| *b >= at) {
+                Some(block) => self.copy.get(block - at..).and_then(original::of_text),
+                None => original::described(&self.copy),
+            };
+        }
+    }
+}
+
+/// Whether only signs stand between the line's begin and `at`.
+fn starts_line(text: &str, at: usize) -> bool {
+    let head = text.get(..at).unwrap_or_default();
+    let line = head.rsplit('\n').next().unwrap_or_default();
+    !line.contains(|c: char| c.is_alphanumeric())
+}
+
+/// A part's octets as text with LF line ends.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    let bytes = bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+}

@@ -1,0 +1,24 @@
+//! Logs go to standard error: text on a terminal, JSON otherwise.
+
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// librdkafka repeats what the commands' own errors say better.
+pub const DEFAULT: &str = "info,librdkafka=off,rdkafka=off";
+
+/// Starts logging. A filter that cannot be read is replaced by the default one, with a warning.
+pub fn start(filter: &str) {
+    let (filter, wrong) = match EnvFilter::try_new(filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        builder.with_target(false).try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+    if let (Ok(()), Some(error)) = (started, wrong) {
+        tracing::warn!(%error, "--log cannot be read: the default is used");
+    }
+}

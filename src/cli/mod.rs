@@ -1,0 +1,87 @@
+//! The command line: what a person or a scheduler starts.
+
+#[cfg(feature = "demo")]
+mod demo;
+mod exit;
+mod explain;
+mod log;
+mod mails;
+mod poll;
+mod replay;
+mod schema;
+mod table;
+
+pub use exit::Exit;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Campaign reply mailboxes over POP3S to Kafka.
+///
+/// Polls mailboxes, checks each mail's SPF, DKIM and DMARC, understands what it is (bounce, delay,
+/// complaint, automatic answer, unsubscribe, human reply …), finds the campaign it belongs to, and
+/// publishes one event for each recipient it speaks of.
+#[derive(Debug, Parser)]
+#[command(name = "reply-ingest", version, max_term_width = 100, after_help = exit::TABLE)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log, such as `warn` or `reply_ingest=debug`.
+    #[arg(long, global = true, env = "REPLY_INGEST_LOG", default_value = log::DEFAULT, value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One pass over the mailboxes: fetch, judge, publish, then delete as the retention says.
+    Poll(poll::Args),
+    /// Judge mails from files: prints one event a line.
+    Replay(replay::Args),
+    /// Show the whole line at work with sample mails: no configuration, no network.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Print a published JSON Schema: event, run or config.
+    Schema(schema::Args),
+}
+
+/// Runs the program with this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    log::start(&cli.log);
+    // rustls has no provider of its own; a second call would find the first one's, which is fine.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return Exit::Internal.into();
+        }
+    };
+    let exit = runtime.block_on(async {
+        match cli.command {
+            Command::Poll(args) => poll::main(args).await,
+            Command::Replay(args) => replay::main(args).await,
+            #[cfg(feature = "demo")]
+            Command::Demo(args) => demo::main(args).await,
+            Command::Schema(args) => schema::main(&args),
+        }
+    });
+    // Blocking tasks (name resolution, a broker that does not answer) must not hold the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// A run's id: when it began, and enough chance to tell two workers apart.
+fn run_id() -> String {
+    let mut chance = [0; 4];
+    // Without chance the time alone is the id.
+    let _ = aws_lc_rs::rand::fill(&mut chance);
+    format!("{}-{:08x}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"), u32::from_be_bytes(chance))
+}

@@ -1,0 +1,200 @@
+//! `poll`: one pass over the mailboxes.
+
+use super::exit::{configuration, fail};
+use super::{Exit, run_id, table};
+use crate::auth::dns::{Cached, Resolver, SystemResolver};
+use crate::classify::Rules;
+use crate::config::{self, Config, Mailbox};
+use crate::ledger::{FileLedger, Ledger, MemoryLedger};
+use crate::pipeline::{Failure, FailureClass, Line, LineSettings, RunReport, Worker, run};
+use crate::sink::{KafkaSink, LineSink, Sink};
+use chrono::Utc;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the brokers may take to answer before a run begins.
+const KAFKA_WAIT: Duration = Duration::from_secs(10);
+
+/// One pass over the mailboxes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reply-ingest poll --config /etc/reply-ingest.yaml
+  reply-ingest poll --config reply-ingest.yaml --mailbox replies --dry-run | jq .data.kind")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", env = "REPLY_INGEST_CONFIG")]
+    config: PathBuf,
+    /// Only this mailbox; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    mailbox: Vec<String>,
+    /// Print the events instead of publishing them; record and delete nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn main(args: Args) -> Exit {
+    let config = match config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => return configuration(&error),
+    };
+    let mailboxes = match choose(&config, &args.mailbox) {
+        Ok(mailboxes) => mailboxes,
+        Err(exit) => return exit,
+    };
+    let rules = match rules(&config) {
+        Ok(rules) => rules,
+        Err(failure) => return fail(&failure),
+    };
+    match poll(config, mailboxes, rules, args.dry_run).await {
+        Ok((report, exit)) => {
+            for (mailbox, failure) in &report.failures {
+                eprintln!("error: mailbox {mailbox}: {}", failure.message);
+            }
+            if std::io::stderr().is_terminal() {
+                eprintln!("{}\nevents: {}", table::run(&report), table::kinds(&report.events()));
+            }
+            exit
+        }
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// The embedded rules and those that the configuration names.
+pub(super) fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
+    let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
+    let mut files = Vec::new();
+    for path in &config.rules.files {
+        let text = std::fs::read_to_string(path).map_err(|source| {
+            wrong(&config::ConfigError::Read { path: path.clone(), source })
+        })?;
+        files.push((path.display().to_string(), text));
+    }
+    Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
+}
+
+/// The resolver that a configuration asks for, with its cache.
+pub(super) fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failure> {
+    let system = SystemResolver::new(&config.servers, config.timeout.0)
+        .map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
+    Ok(Arc::new(Cached::new(system)))
+}
+
+fn choose(config: &Config, names: &[String]) -> Result<Vec<Arc<Mailbox>>, Exit> {
+    let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
+    if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
+        eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
+        return Err(Exit::Usage);
+    }
+    Ok(config
+        .mailboxes
+        .iter()
+        .filter(|m| names.is_empty() || names.contains(&m.name))
+        .map(|m| Arc::new(m.clone()))
+        .collect())
+}
+
+/// Sets everything up and takes one run through.
+pub(crate) async fn poll(
+    config: Config,
+    mailboxes: Vec<Arc<Mailbox>>,
+    rules: Arc<Rules>,
+    dry_run: bool,
+) -> Result<(RunReport, Exit), Failure> {
+    let sink = sink(&config, dry_run).await?;
+    let ledger = ledger(&config, dry_run)?;
+    poll_with(config, mailboxes, rules, sink, ledger, dry_run).await
+}
+
+/// Takes one run through, with this sink and ledger.
+pub(crate) async fn poll_with(
+    config: Config,
+    mailboxes: Vec<Arc<Mailbox>>,
+    rules: Arc<Rules>,
+    sink: Arc<dyn Sink>,
+    ledger: Arc<dyn Ledger>,
+    dry_run: bool,
+) -> Result<(RunReport, Exit), Failure> {
+    let resolver = resolver(&config.dns)?;
+    let settings = LineSettings::new(&config, run_id(), false);
+    let line = Line::new(settings, rules, resolver).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
+    let worker = Arc::new(Worker::new(config, line, sink, ledger, dry_run, Utc::now));
+    let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
+    let report = run(&worker, mailboxes).await;
+    signals.abort();
+    log_run(&report);
+    let mut exit = report.worst().map_or(Exit::Success, Exit::from);
+    // With Kafka failing already, the summary would only wait for another time-out.
+    if !dry_run && exit != Exit::Kafka
+        && let Err(failure) = worker.publish_summary(&report, exit.code()).await
+    {
+        tracing::error!(reason = %failure.message, "the run is done, its summary is lost");
+        if exit == Exit::Success {
+            exit = failure.class.into();
+        }
+    }
+    Ok((report, exit))
+}
+
+fn log_run(report: &RunReport) {
+    for mailbox in &report.mailboxes {
+        tracing::info!(
+            mailbox = %mailbox.id,
+            listed = mailbox.listed,
+            fetched = mailbox.fetched,
+            published = mailbox.published,
+            known = mailbox.known,
+            before_start = mailbox.before_start,
+            refused = mailbox.refused,
+            deleted = mailbox.deleted,
+            octets = mailbox.octets,
+            duration_ms = mailbox.duration_ms,
+            events = %table::kinds(&mailbox.events),
+            "pass ended"
+        );
+    }
+}
+
+async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> {
+    if dry_run {
+        return Ok(Arc::new(LineSink::new(std::io::stdout())));
+    }
+    let sink = Arc::new(KafkaSink::new(&config.kafka)?);
+    let mut topics = vec![config.kafka.topic.clone()];
+    topics.extend(config.kafka.run_topic.clone());
+    let check = {
+        let sink = Arc::clone(&sink);
+        tokio::task::spawn_blocking(move || {
+            sink.check(&topics.iter().map(String::as_str).collect::<Vec<_>>(), KAFKA_WAIT)
+        })
+    };
+    match check.await {
+        Ok(result) => result?,
+        Err(error) => return Err(Failure::new(FailureClass::Internal, &error)),
+    }
+    Ok(sink)
+}
+
+fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
+    // A dry run writes nothing, so it makes no file either.
+    if dry_run && !config.ledger.file.exists() {
+        return Ok(Arc::new(MemoryLedger::default()));
+    }
+    Ok(Arc::new(FileLedger::open(&config.ledger.file, Utc::now())?))
+}
+
+/// SIGTERM and SIGINT end a run cleanly: what was fetched is published and committed.
+async fn stop_on_signal(worker: Arc<Worker>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: what was fetched is finished, the rest stays for the next run");
+    worker.stop();
+}

@@ -1,0 +1,180 @@
+//! `replay`: judge mails from files, and say why.
+
+use super::exit::{configuration, fail};
+use super::explain;
+use super::mails::{Found, Source};
+use super::poll::{resolver, rules};
+use super::{Exit, run_id};
+use crate::classify::Rules;
+use crate::config::{self, Config, Octets};
+use crate::event::privacy::Policy;
+use crate::pipeline::{Failure, FailureClass, Judged, Line, LineSettings, Place};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The mailbox name of mails that lay in none.
+const NO_MAILBOX: &str = "replay";
+/// Mails judged at once; their events still come in order.
+const AT_ONCE: usize = 16;
+
+/// Judge mails from files.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reply-ingest replay bounce.eml --explain
+  reply-ingest replay --config reply-ingest.yaml --mailbox replies archive/ > events.jsonl
+  cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
+pub struct Args {
+    /// A mail, an mbox, a Maildir, a folder of those, or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Show for a person which rules fired, and on what text, instead of the events.
+    #[arg(long)]
+    explain: bool,
+    /// Take rules, correlators, privacy and DNS from this configuration. Without it, addresses
+    /// and text are shown as they are.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The mailbox whose name, trust settings and privacy hold.
+    #[arg(long, value_name = "NAME")]
+    mailbox: Option<String>,
+    /// Check no SPF, DKIM and DMARC, and so ask no DNS.
+    #[arg(long)]
+    no_auth: bool,
+    /// The time to write as `observed_at`, such as 2026-11-22T08:00:00Z, instead of now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<DateTime<Utc>>,
+    /// The run id to write, instead of a new one.
+    #[arg(long, value_name = "ID")]
+    run_id: Option<String>,
+}
+
+pub async fn main(args: Args) -> Exit {
+    let config = match args.config.as_deref().map(config::load).transpose() {
+        Ok(config) => config,
+        Err(error) => return configuration(&error),
+    };
+    let place = match place(config.as_ref(), args.mailbox.as_deref()) {
+        Ok(place) => Arc::new(place),
+        Err(exit) => return exit,
+    };
+    let line = match line(config.as_ref(), &args) {
+        Ok(line) => Arc::new(line),
+        Err(failure) => return fail(&failure),
+    };
+    let mut sources = Vec::new();
+    for path in &args.paths {
+        match Source::find(path) {
+            Ok(found) => sources.extend(found),
+            Err(error) => return fail(&Failure::new(FailureClass::Temporary, &error)),
+        }
+    }
+    let max = config.as_ref().map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
+    match judge_all(sources, max, &line, &place, args.at, args.explain).await {
+        Ok(exit) => exit,
+        // Who reads us has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) => {
+            eprintln!("error: cannot write the events: {error}");
+            Exit::Temporary
+        }
+    }
+}
+
+async fn judge_all(
+    sources: Vec<Source>,
+    max: usize,
+    line: &Arc<Line>,
+    place: &Arc<Place>,
+    at: Option<DateTime<Utc>>,
+    explained: bool,
+) -> io::Result<Exit> {
+    let mut exit = Exit::Success;
+    let tasks = sources.into_iter().map(|source| {
+        let (line, place) = (Arc::clone(line), Arc::clone(place));
+        tokio::spawn(async move {
+            let mails = source.read(max)?;
+            let mut judged = Vec::with_capacity(mails.len());
+            for Found { origin, raw } in mails {
+                let events = line.judge(&raw, &place, None, Some(&origin), at.unwrap_or_else(Utc::now)).await;
+                judged.push((origin, raw, events));
+            }
+            Ok::<_, super::mails::ReadError>(judged)
+        })
+    });
+    let mut results = futures_util::stream::iter(tasks).buffered(AT_ONCE);
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(Ok(mails)) => {
+                for (origin, raw, judged) in mails {
+                    if explained {
+                        explain::write(&mut out, &origin, raw.size(), &judged)?;
+                    } else {
+                        write_events(&mut out, &judged)?;
+                    }
+                }
+            }
+            Ok(Err(error)) => exit = fail(&Failure::new(FailureClass::Temporary, &error)),
+            Err(error) => exit = fail(&Failure::new(FailureClass::Internal, &error)),
+        }
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+    for event in &judged.events {
+        serde_json::to_writer(&mut *out, event)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
+    let Some(config) = config else {
+        return Ok(Place {
+            mailbox: name.unwrap_or(NO_MAILBOX).to_owned(),
+            role: None,
+            trust: config::Trust::default(),
+            privacy: Policy::open(),
+        });
+    };
+    let mailbox = match name {
+        Some(name) => config.mailboxes.iter().find(|m| m.name == name),
+        None if config.mailboxes.len() == 1 => config.mailboxes.first(),
+        None => {
+            eprintln!("error: the configuration has several mailboxes: say with --mailbox which one holds");
+            return Err(Exit::Usage);
+        }
+    };
+    mailbox.map(|m| Place::of(m, config)).ok_or_else(|| {
+        eprintln!("error: there is no such mailbox in the configuration");
+        Exit::Usage
+    })
+}
+
+fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
+    let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
+    let id = args.run_id.clone().unwrap_or_else(run_id);
+    let (mut settings, rules, dns) = match config {
+        Some(config) => (LineSettings::new(config, id, true), rules(config)?, config.dns.clone()),
+        None => {
+            let rules = Rules::embedded().map(Arc::new).map_err(|e| wrong(&e))?;
+            (LineSettings::plain(id), rules, config::Dns::default())
+        }
+    };
+    if args.no_auth {
+        settings.auth = None;
+    }
+    // Without authentication nothing asks DNS, so a machine without name servers is fine.
+    let resolver = if settings.auth.is_some() {
+        resolver(&dns)?
+    } else {
+        Arc::new(crate::auth::dns::Recorded::default())
+    };
+    Line::new(settings, rules, resolver).map_err(|e| wrong(&e))
+}

@@ -1,0 +1,37 @@
+//! `schema`: the published JSON Schemas.
+
+use super::Exit;
+use crate::event::schema::published;
+
+/// Print a published JSON Schema.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
+pub struct Args {
+    /// event, run or config; without a name, their list.
+    name: Option<String>,
+}
+
+pub fn main(args: &Args) -> Exit {
+    let schemas = published();
+    let Some(name) = &args.name else {
+        for schema in &schemas {
+            println!("{:8} {}", schema.name, schema.file);
+        }
+        return Exit::Success;
+    };
+    let Some(schema) = schemas.iter().find(|s| s.name == name) else {
+        let names: Vec<&str> = schemas.iter().map(|s| s.name).collect();
+        eprintln!("error: there is no schema `{name}`: choose one of {}", names.join(", "));
+        return Exit::Usage;
+    };
+    match serde_json::to_string_pretty(&schema.schema) {
+        Ok(text) => {
+            println!("{text}");
+            Exit::Success
+        }
+        Err(error) => {
+            eprintln!("error: the schema cannot be written: {error}");
+            Exit::Internal
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Tables for a terminal.
+
+use crate::event::Kind;
+use crate::pipeline::RunReport;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+
+/// An empty table in the program's one style.
+pub fn new(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(|h| Cell::new(h)));
+    table
+}
+
+/// A number, to the right.
+pub fn number(value: u64) -> Cell {
+    Cell::new(value).set_alignment(CellAlignment::Right)
+}
+
+/// What a run did, a line for each mailbox.
+pub fn run(report: &RunReport) -> Table {
+    let mut table = new(&["mailbox", "listed", "fetched", "published", "known", "deleted", "kept back", "seconds"]);
+    for mailbox in &report.mailboxes {
+        table.add_row(vec![
+            Cell::new(&mailbox.id),
+            number(mailbox.listed),
+            number(mailbox.fetched),
+            number(mailbox.published),
+            number(mailbox.known),
+            number(mailbox.deleted),
+            number(mailbox.refused + mailbox.before_start),
+            Cell::new(format!("{:.1}", std::time::Duration::from_millis(mailbox.duration_ms).as_secs_f64()))
+                .set_alignment(CellAlignment::Right),
+        ]);
+    }
+    table
+}
+
+/// Events by kind on one line: `12 bounce, 3 reply`.
+pub fn kinds<'a>(counts: impl IntoIterator<Item = (&'a Kind, &'a u64)>) -> String {
+    let parts: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}

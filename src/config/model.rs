@@ -1,0 +1,412 @@
+//! The settings, as they stand in YAML. The configuration's schema is derived from these types.
+
+use super::secret::Secret;
+use super::units::{Octets, Span};
+use crate::correlate::Correlator;
+use crate::event::{AddressMode, MailboxRole, TextMode};
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "reply-ingest configuration")]
+pub struct Config {
+    /// The mailboxes to poll.
+    pub mailboxes: Vec<Mailbox>,
+    pub kafka: Kafka,
+    #[serde(default)]
+    pub ledger: Ledger,
+    #[serde(default)]
+    pub dns: Dns,
+    #[serde(default)]
+    pub auth: Auth,
+    #[serde(default)]
+    pub privacy: Privacy,
+    #[serde(default)]
+    pub rules: RuleFiles,
+    /// How to find the campaign that a mail answers: asked in order, the first that finds one wins.
+    #[serde(default)]
+    pub correlators: Vec<Correlator>,
+    #[serde(default)]
+    pub unsubscribe: UnsubscribePolicy,
+    #[serde(default)]
+    pub event: EventSettings,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// One mailbox on a POP3 server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mailbox {
+    /// A short name: it is part of every event's id, so keep it when the server changes.
+    pub name: String,
+    /// The server's host name, as its certificate has it.
+    pub host: String,
+    /// 995 for implicit TLS, 110 for clear text, unless given.
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub tls: Tls,
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    pub username: String,
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// File that holds the password; a line end at its end is dropped.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    #[serde(default)]
+    pub role: Option<MailboxRole>,
+    #[serde(default)]
+    pub retention: Retention,
+    #[serde(default)]
+    pub start: Start,
+    #[serde(default)]
+    pub trust: Trust,
+    /// Instead of the general setting.
+    #[serde(default)]
+    pub privacy: Option<Privacy>,
+}
+
+impl Mailbox {
+    /// The port, by setting or by kind of connection.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Tls::Implicit => 995,
+            Tls::None => 110,
+        })
+    }
+}
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tls {
+    /// TLS from the first octet (RFC 8314), port 995.
+    #[default]
+    Implicit,
+    /// Clear text: password and mail can be read on the way. Warned about on every run.
+    None,
+}
+
+/// What happens to a mail after its events were acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Retention {
+    /// It stays; the ledger remembers that it was published.
+    #[default]
+    Keep,
+    /// It is deleted.
+    Delete,
+    /// It is deleted this long after it was published.
+    DeleteAfter(Span),
+}
+
+/// Where the first pass over a mailbox starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// With everything that lies there.
+    #[default]
+    All,
+    /// With what arrives after the first pass.
+    Now,
+    /// With what arrived on this day (UTC) or later.
+    Since(NaiveDate),
+}
+
+/// What the authentication station may believe about a mailbox. Without settings the boundary is
+/// unknown, never guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// Host names that our own servers write behind `by` in their Received lines.
+    #[serde(default)]
+    pub by: Vec<String>,
+    /// Our own networks: hops from there are inside.
+    #[serde(default)]
+    pub internal: Vec<Network>,
+    /// The ids that our own servers write into Authentication-Results.
+    #[serde(default)]
+    pub authserv_ids: Vec<String>,
+    /// Where our own server puts Authentication-Results: above its Received line, or just below it
+    /// as some milters do.
+    #[serde(default)]
+    pub authserv_place: AuthresPlace,
+}
+
+/// Where a server puts its Authentication-Results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthresPlace {
+    #[default]
+    Above,
+    Below,
+}
+
+/// An IP network such as `192.0.2.0/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    pub address: IpAddr,
+    pub prefix: u8,
+}
+
+/// The Kafka cluster and the topics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// `host:port` of some brokers.
+    pub brokers: Vec<String>,
+    /// Where the events go.
+    #[serde(default = "default_topic")]
+    pub topic: String,
+    /// Where the summary of each run goes; by default the events' topic.
+    #[serde(default)]
+    pub run_topic: Option<String>,
+    /// How long to wait for an acknowledgement before a mail stays for the next run.
+    #[serde(default = "ack_timeout")]
+    pub ack_timeout: Span,
+    /// Any setting of librdkafka, such as `security.protocol` or `sasl.mechanism`.
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
+    #[serde(default)]
+    pub sasl_password: Option<Secret>,
+    /// File that holds `sasl.password`.
+    #[serde(default)]
+    pub sasl_password_file: Option<PathBuf>,
+}
+
+fn default_topic() -> String {
+    "campaign.mail".to_owned()
+}
+
+fn ack_timeout() -> Span {
+    Span::seconds(60)
+}
+
+/// Where it is remembered what was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// An embedded database in this file, made when it is not there.
+    #[serde(default = "ledger_file")]
+    pub file: PathBuf,
+}
+
+fn ledger_file() -> PathBuf {
+    PathBuf::from("/var/lib/reply-ingest/ledger.redb")
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { file: ledger_file() }
+    }
+}
+
+/// Name resolution for SPF, DKIM and DMARC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dns {
+    /// Name servers as `IP:port`; by default the system's.
+    #[serde(default)]
+    pub servers: Vec<SocketAddr>,
+    /// How long one question may take.
+    #[serde(default = "dns_timeout")]
+    pub timeout: Span,
+    /// How long all questions about one mail may take together.
+    #[serde(default = "dns_budget")]
+    pub mail_budget: Span,
+}
+
+fn dns_timeout() -> Span {
+    Span::seconds(2)
+}
+
+fn dns_budget() -> Span {
+    Span::seconds(6)
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), timeout: dns_timeout(), mail_budget: dns_budget() }
+    }
+}
+
+/// Checking SPF, DKIM and DMARC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// `false` asks no DNS and publishes no verdicts.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Signatures checked in one mail, those of the From domain first.
+    #[serde(default = "max_signatures")]
+    pub max_signatures: usize,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn max_signatures() -> usize {
+    10
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { enabled: true, max_signatures: max_signatures() }
+    }
+}
+
+/// What may be published of addresses and words.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    #[serde(default)]
+    pub addresses: AddressMode,
+    #[serde(default)]
+    pub text: TextMode,
+    /// The key for `addresses: hmac`, at least 16 characters.
+    #[serde(default)]
+    pub hash_key: Option<Secret>,
+    /// File that holds the key.
+    #[serde(default)]
+    pub hash_key_file: Option<PathBuf>,
+    /// A name for the key, published in the event.
+    #[serde(default = "key_id")]
+    pub hash_key_id: String,
+    /// How long consumers may keep the event; published as `retain_until`.
+    #[serde(default)]
+    pub retain: Option<Span>,
+}
+
+fn key_id() -> String {
+    "k1".to_owned()
+}
+
+/// Rules on top of the embedded ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFiles {
+    /// TOML files; a rule whose id is known takes the place of the embedded one.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
+}
+
+/// By when an unsubscribe is to be honoured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnsubscribePolicy {
+    /// Published as `honor_by`; the large mailbox providers ask for two days.
+    #[serde(default = "honor_within")]
+    pub honor_within: Span,
+}
+
+fn honor_within() -> Span {
+    Span::seconds(2 * 24 * 3600)
+}
+
+impl Default for UnsubscribePolicy {
+    fn default() -> Self {
+        Self { honor_within: honor_within() }
+    }
+}
+
+/// How events are named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventSettings {
+    /// What the CloudEvents type starts with: PREFIX.bounce.v1.
+    #[serde(default = "type_prefix")]
+    pub type_prefix: String,
+    /// Headers of the original to publish, besides those that correlators name.
+    #[serde(default)]
+    pub original_headers: Vec<String>,
+}
+
+fn type_prefix() -> String {
+    "org.reply-ingest".to_owned()
+}
+
+impl Default for EventSettings {
+    fn default() -> Self {
+        Self { type_prefix: type_prefix(), original_headers: Vec::new() }
+    }
+}
+
+/// What bounds memory and time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// A larger mail is published as `unclassified` (`too_large`) with its headers.
+    #[serde(default = "message_size")]
+    pub message_size: Octets,
+    /// Octets of mail between the sockets and the acknowledgements, all mailboxes together.
+    #[serde(default = "in_flight")]
+    pub in_flight: Octets,
+    /// Mailboxes polled at once.
+    #[serde(default = "mailboxes_at_once")]
+    pub mailboxes_at_once: usize,
+    /// RETR commands sent ahead where the server announces PIPELINING.
+    #[serde(default = "pipeline")]
+    pub pipeline: usize,
+    /// Mails fetched before their deletes are committed with QUIT and a new session begins.
+    #[serde(default = "session_mails")]
+    pub session_mails: usize,
+    /// For the connection and the TLS handshake.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout: Span,
+    /// How long a server may stay silent.
+    #[serde(default = "read_timeout")]
+    pub read_timeout: Span,
+}
+
+fn message_size() -> Octets {
+    Octets(30_000_000)
+}
+
+fn in_flight() -> Octets {
+    Octets(64_000_000)
+}
+
+fn mailboxes_at_once() -> usize {
+    4
+}
+
+fn pipeline() -> usize {
+    100
+}
+
+fn session_mails() -> usize {
+    5_000
+}
+
+fn connect_timeout() -> Span {
+    Span::seconds(15)
+}
+
+fn read_timeout() -> Span {
+    Span::seconds(60)
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: message_size(),
+            in_flight: in_flight(),
+            mailboxes_at_once: mailboxes_at_once(),
+            pipeline: pipeline(),
+            session_mails: session_mails(),
+            connect_timeout: connect_timeout(),
+            read_timeout: read_timeout(),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The CloudEvents 1.0 envelope, structured mode.
+
+use super::data::{CorrelationStatus, EventData};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One published event: CloudEvents 1.0 in structured mode, the same in Kafka's value, in a file
+/// and on the terminal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "reply-ingest event, version 1")]
+pub struct Event {
+    #[schemars(extend("const" = "1.0"))]
+    pub specversion: String,
+    /// The event's `dedupe_key`; another id only where a replay changed the verdict.
+    pub id: String,
+    /// `/mailboxes/NAME`.
+    pub source: String,
+    /// A configurable prefix, the kind and the version: `org.reply-ingest.bounce.v1`.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// `campaign/ID` when the campaign is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The event's `occurred_at`.
+    pub time: DateTime<Utc>,
+    #[schemars(extend("const" = "application/json"))]
+    pub datacontenttype: String,
+    pub dataschema: String,
+    /// Kafka's message key: the recipient's, so that one person's events stay in order.
+    pub partitionkey: String,
+    pub data: EventData,
+}
+
+/// The schema that `dataschema` names.
+pub const DATA_SCHEMA: &str = "urn:reply-ingest:schema:event:1";
+
+impl Event {
+    /// Puts `data` into its envelope.
+    #[must_use]
+    pub fn new(type_prefix: &str, partitionkey: String, data: EventData) -> Self {
+        let subject = match (data.correlation.status, &data.correlation.campaign_id) {
+            (CorrelationStatus::Matched, Some(id)) => Some(format!("campaign/{id}")),
+            _ => None,
+        };
+        Self {
+            specversion: "1.0".to_owned(),
+            id: data.dedupe_key.clone(),
+            source: format!("/mailboxes/{}", data.mailbox.id),
+            event_type: format!("{type_prefix}.{}.v1", data.verdict.kind().as_str()),
+            subject,
+            time: data.occurred_at,
+            datacontenttype: "application/json".to_owned(),
+            dataschema: DATA_SCHEMA.to_owned(),
+            partitionkey,
+            data,
+        }
+    }
+
+    /// The CloudEvents attributes as Kafka headers, so that a consumer can filter without parsing
+    /// the value (CloudEvents Kafka binding, section 3.2.4).
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("content-type", "application/cloudevents+json; charset=UTF-8".to_owned()),
+            ("ce_specversion", self.specversion.clone()),
+            ("ce_id", self.id.clone()),
+            ("ce_source", self.source.clone()),
+            ("ce_type", self.event_type.clone()),
+            ("ce_time", self.time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+        ];
+        if let Some(subject) = &self.subject {
+            headers.push(("ce_subject", subject.clone()));
+        }
+        headers
+    }
+}

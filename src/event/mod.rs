@@ -1,0 +1,15 @@
+//! What is published: one CloudEvents 1.0 event for each recipient that a mail speaks of.
+//!
+//! Takes what the stations before it found and gives an [`Event`]; [`privacy`] is the one point at
+//! which addresses and words are left out or hashed, before any sink sees the event.
+
+mod cloud;
+mod data;
+mod id;
+pub mod privacy;
+pub mod run;
+pub mod schema;
+
+pub use cloud::Event;
+pub use data::*;
+pub use id::{dedupe_key, partition_key};

@@ -1,0 +1,53 @@
+//! The published JSON Schemas, derived from the types.
+//!
+//! `schemas/` holds them as files; a test compares the two.
+
+use super::cloud::{DATA_SCHEMA, Event};
+use super::run::{RUN_SCHEMA, RunEvent};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+/// A published schema.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub name: &'static str,
+    /// File name under `schemas/`.
+    pub file: &'static str,
+    pub schema: Value,
+}
+
+/// Every schema that this program publishes.
+#[must_use]
+pub fn published() -> Vec<Published> {
+    vec![
+        Published { name: "event", file: "event-v1.schema.json", schema: schema::<Event>(DATA_SCHEMA) },
+        Published { name: "run", file: "run-v1.schema.json", schema: schema::<RunEvent>(RUN_SCHEMA) },
+        Published {
+            name: "config",
+            file: "config.schema.json",
+            schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config"),
+        },
+    ]
+}
+
+fn schema<T: JsonSchema>(id: &str) -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), json!(id));
+    schema.to_value()
+}
+
+/// An event whose addresses are hashed or left out carries none in clear.
+pub(super) fn address_rule(schema: &mut Schema) {
+    schema.insert(
+        "if".to_owned(),
+        json!({"properties": {"privacy": {"properties": {"addresses": {"enum": ["hmac", "omit"]}}}}}),
+    );
+    schema.insert(
+        "then".to_owned(),
+        json!({"properties": {
+            "sender": {"not": {"required": ["address"]}},
+            "recipient": {"not": {"required": ["address"]}}
+        }}),
+    );
+}

@@ -1,0 +1,183 @@
+//! The ledger in a file: redb, an embedded store that survives a crash at any moment.
+
+use super::{Done, Entry, Known, Ledger, LedgerError};
+use crate::message::Digest;
+use chrono::{DateTime, TimeDelta, Utc};
+use redb::{Database, DatabaseError, Error, ReadableDatabase, TableDefinition, TableError};
+use std::path::Path;
+
+/// (mailbox, UIDL) → [`Entry`] as JSON.
+const MAILS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("mails.v1");
+/// (mailbox, SHA-256) → seconds since 1970 at which it was published.
+const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), i64> = TableDefinition::new("digests.v1");
+
+/// How long a digest is remembered: a mail that a server shows again after that is a new one.
+const KEEP_DIGESTS: TimeDelta = TimeDelta::days(90);
+/// Memory for pages.
+const CACHE: usize = 8 * 1024 * 1024;
+
+/// The ledger in a file.
+#[derive(Debug)]
+pub struct FileLedger(Database);
+
+impl FileLedger {
+    /// Opens the file, making it and its folder when they are not there. Digests that are too old
+    /// at `now` are dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or another process has it open.
+    pub fn open(path: &Path, now: DateTime<Utc>) -> Result<Self, LedgerError> {
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            // What goes wrong here, opening the file tells better.
+            let _ = std::fs::create_dir_all(folder);
+        }
+        let database = redb::Builder::new().set_cache_size(CACHE).create(path).map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => LedgerError::InUse { path: path.to_owned() },
+            e => LedgerError::Open { path: path.to_owned(), source: Box::new(e) },
+        })?;
+        let ledger = Self(database);
+        ledger.drop_old(now - KEEP_DIGESTS).map_err(store)?;
+        Ok(ledger)
+    }
+
+    fn drop_old(&self, before: DateTime<Utc>) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        {
+            transaction.open_table(MAILS)?;
+            let mut digests = transaction.open_table(DIGESTS)?;
+            digests.retain(|_, at| at >= before.timestamp())?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn read(&self, mailbox: &str) -> Result<Known, Error> {
+        let transaction = self.0.begin_read()?;
+        let mut known = Known::default();
+        let mails = match transaction.open_table(MAILS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(known),
+            other => other?,
+        };
+        for item in mails.range((mailbox, "")..)? {
+            let (key, value) = item?;
+            let (name, uidl) = key.value();
+            if name != mailbox {
+                break;
+            }
+            // A record of a version that this program does not know is no reason to publish again.
+            if let Ok(entry) = serde_json::from_str::<Entry>(value.value()) {
+                known.by_uidl.insert(uidl.to_owned(), entry);
+            }
+        }
+        let digests = transaction.open_table(DIGESTS)?;
+        for item in digests.range((mailbox, [0; 32])..)? {
+            let (key, _) = item?;
+            let (name, digest) = key.value();
+            if name != mailbox {
+                break;
+            }
+            known.digests.insert(Digest(digest));
+        }
+        Ok(known)
+    }
+
+    fn write(&self, mailbox: &str, done: &[Done]) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        {
+            let mut mails = transaction.open_table(MAILS)?;
+            let mut digests = transaction.open_table(DIGESTS)?;
+            for mail in done {
+                if let Some(uidl) = &mail.uidl {
+                    let entry = serde_json::to_string(&Entry::of(mail)).unwrap_or_default();
+                    mails.insert((mailbox, uidl.as_str()), entry.as_str())?;
+                }
+                if let Some(digest) = mail.digest {
+                    digests.insert((mailbox, digest.0), mail.at.timestamp())?;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn remove(&self, mailbox: &str, uidls: &[String]) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        {
+            let mut mails = transaction.open_table(MAILS)?;
+            for uidl in uidls {
+                mails.remove((mailbox, uidl.as_str()))?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn store(error: Error) -> LedgerError {
+    LedgerError::Store(Box::new(error))
+}
+
+impl Ledger for FileLedger {
+    fn known(&self, mailbox: &str) -> Result<Known, LedgerError> {
+        self.read(mailbox).map_err(store)
+    }
+
+    fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {
+        if done.is_empty() { Ok(()) } else { self.write(mailbox, done).map_err(store) }
+    }
+
+    fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        if uidls.is_empty() { Ok(()) } else { self.remove(mailbox, uidls).map_err(store) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FileLedger;
+    use crate::ledger::{Done, Ledger, LedgerError, MemoryLedger, State};
+    use crate::message::Digest;
+    use chrono::{TimeDelta, TimeZone, Utc};
+
+    fn done(uidl: &str, mail: &[u8], days: i64) -> Done {
+        let at = Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).single().expect("a time") + TimeDelta::days(days);
+        Done { uidl: Some(uidl.to_owned()), digest: Some(Digest::of(mail)), state: State::Published, at }
+    }
+
+    #[test]
+    fn what_was_recorded_survives() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sub/ledger.redb");
+        let now = done("", b"", 0).at;
+        {
+            let ledger = FileLedger::open(&path, now).expect("opens");
+            ledger.record("a", &[done("1", b"x", 0), done("2", b"y", 0)]).expect("records");
+            ledger.record("ab", &[done("1", b"z", 0)]).expect("records");
+            ledger.forget("a", &["2".to_owned()]).expect("forgets");
+            assert!(matches!(FileLedger::open(&path, now), Err(LedgerError::InUse { .. })));
+        }
+        let ledger = FileLedger::open(&path, now).expect("opens again");
+        let a = ledger.known("a").expect("reads");
+        assert_eq!(a.by_uidl.keys().collect::<Vec<_>>(), ["1"]);
+        assert!(a.digests.contains(&Digest::of(b"x")) && a.digests.contains(&Digest::of(b"y")));
+        assert!(!a.digests.contains(&Digest::of(b"z")), "mailboxes are apart");
+        assert!(ledger.known("b").expect("reads").is_new());
+        drop(ledger);
+        let later = FileLedger::open(&path, now + TimeDelta::days(100)).expect("opens");
+        assert!(later.known("a").expect("reads").digests.is_empty(), "old digests are dropped");
+        assert_eq!(later.known("a").expect("reads").by_uidl.len(), 1, "what still lies there is not");
+    }
+
+    #[test]
+    fn the_two_ledgers_agree() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = FileLedger::open(&folder.path().join("l.redb"), Utc::now()).expect("opens");
+        let memory = MemoryLedger::default();
+        for ledger in [&file as &dyn Ledger, &memory] {
+            ledger.record("m", &[done("u1", b"1", 0), done("u2", b"2", 0)]).expect("records");
+            ledger.forget("m", &["u1".to_owned()]).expect("forgets");
+        }
+        let (a, b) = (file.known("m").expect("reads"), memory.known("m").expect("reads"));
+        assert_eq!(a.by_uidl, b.by_uidl);
+        assert_eq!(a.digests, b.digests);
+    }
+}

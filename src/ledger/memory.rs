@@ -1,0 +1,45 @@
+//! A ledger that forgets everything at the end of the process: for the demo and for tests.
+
+use super::{Done, Entry, Known, Ledger, LedgerError};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The ledger in memory.
+#[derive(Debug, Default)]
+pub struct MemoryLedger(Mutex<HashMap<String, Known>>);
+
+impl Ledger for MemoryLedger {
+    fn known(&self, mailbox: &str) -> Result<Known, LedgerError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(mailbox).cloned().unwrap_or_default())
+    }
+
+    fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(mailbox.to_owned()).or_default();
+        for mail in done {
+            known.digests.extend(mail.digest);
+            if let Some(uidl) = &mail.uidl {
+                known.by_uidl.insert(uidl.clone(), Entry::of(mail));
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get_mut(mailbox) {
+            uidls.iter().for_each(|u| {
+                known.by_uidl.remove(u);
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// The record of a finished mail.
+    #[must_use]
+    pub fn of(done: &Done) -> Self {
+        Self { v: 1, state: done.state, at: done.at, digest: done.digest.map(|d| d.to_string()) }
+    }
+}

@@ -1,0 +1,100 @@
+//! What was published already.
+//!
+//! A mail stays in its mailbox until its deletion is committed, so every run must know what an
+//! earlier one published. The ledger holds that, apart from the sink: known? record, forget. A
+//! mail is known by its UIDL within its mailbox, and by its digest where a server has no UIDL,
+//! gives one id twice or uses an old one again.
+
+mod file;
+mod memory;
+
+pub use file::FileLedger;
+pub use memory::MemoryLedger;
+
+use crate::message::Digest;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+/// What is known of one mailbox.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub by_uidl: HashMap<String, Entry>,
+    pub digests: HashSet<Digest>,
+}
+
+impl Known {
+    /// Whether no pass has ever finished a mail of this mailbox.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.by_uidl.is_empty() && self.digests.is_empty()
+    }
+}
+
+/// What is known of one mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of this record; older ones stay readable.
+    pub v: u8,
+    pub state: State,
+    pub at: DateTime<Utc>,
+    /// Missing where the mail was never fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its events were acknowledged.
+    Published,
+    /// It is older than the mailbox's start and left alone.
+    BeforeStart,
+}
+
+/// A mail that is finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    pub uidl: Option<String>,
+    pub digest: Option<Digest>,
+    pub state: State,
+    pub at: DateTime<Utc>,
+}
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("ledger.file {}: cannot be opened: check the folder and its permissions", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::DatabaseError>,
+    },
+    #[error("ledger.file {}: another worker is using it: wait until it has ended", path.display())]
+    InUse { path: PathBuf },
+    #[error("ledger.file: cannot be read or written: check that the disk is not full")]
+    Store(#[source] Box<redb::Error>),
+}
+
+/// Whoever remembers. Calls block; they are short.
+pub trait Ledger: Send + Sync {
+    /// Everything known of a mailbox.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn known(&self, mailbox: &str) -> Result<Known, LedgerError>;
+
+    /// Remembers finished mails; on return they survive a crash.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError>;
+
+    /// Forgets UIDLs that the server no longer has, so that it may use them again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError>;
+}

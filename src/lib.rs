@@ -1,0 +1,24 @@
+//! reply-ingest: campaign reply mailboxes over POP3S to Kafka.
+//!
+//! A mail flows in one straight line, and the modules stand in that order:
+//! [`pop3`] → [`message`] → [`auth`] → [`classify`] → [`correlate`] → [`event`] → [`sink`] →
+//! [`ledger`]; [`pipeline`] joins them. [`config`] and [`cli`] stand around them.
+//!
+//! The core (the POP3 codec and session, `message`, `classify`, `correlate`, `event`) takes octets
+//! and times as arguments: no runtime, no Kafka, no clock. A test holds that rule.
+
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod classify;
+pub mod cli;
+pub mod config;
+pub mod correlate;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod event;
+pub mod ledger;
+pub mod message;
+pub mod pipeline;
+pub mod pop3;
+pub mod sink;

@@ -1,0 +1,331 @@
+//! A parsed mail, and what the later stations ask of it.
+
+use super::address::Address;
+use aho_corasick::AhoCorasick;
+use chrono::{DateTime, TimeZone, Utc};
+use mail_parser::{Addr, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Embedded mails are looked into down to this depth: a report, the original in it, and what that
+/// one carried.
+const MAX_DEPTH: usize = 4;
+/// Parts looked at, of the mail and of everything embedded in it.
+const MAX_PARTS: usize = 1_000;
+/// Places where another mail may begin. mail-parser nests its structure as deep as the mail asks,
+/// so a mail that asks for more is read as one flat text.
+const MAX_EMBEDDED: usize = 200;
+/// A mail below this size cannot nest deep enough to matter.
+const SMALL: usize = 16 * 1024;
+
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::default().default_header_text());
+
+static EMBEDDING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(["message/rfc822", "message/global", "multipart/digest"])
+        .ok()
+});
+
+/// A parsed mail.
+#[derive(Debug)]
+pub struct Mail<'x> {
+    message: Message<'x>,
+    flat: bool,
+}
+
+/// One leaf of the MIME tree, embedded mails included.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a, 'x> {
+    /// 0 for the mail itself, 1 for a mail embedded in it, and so on.
+    pub depth: usize,
+    part: &'a MessagePart<'x>,
+}
+
+impl<'x> Mail<'x> {
+    /// Parses a mail with CRLF line ends (see [`super::to_crlf`]). Never fails.
+    #[must_use]
+    pub fn parse(bytes: &'x [u8]) -> Self {
+        let flat = bytes.len() > SMALL
+            && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
+        let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
+        Self { message: message.unwrap_or_default(), flat }
+    }
+
+    /// The tree of mail-parser.
+    #[must_use]
+    pub fn message(&self) -> &Message<'x> {
+        &self.message
+    }
+
+    /// Whether the mail nests so many others that only its headers were read.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.flat
+    }
+
+    /// Whether there is not a single header.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.message.parts.first().is_none_or(|root| root.headers.is_empty())
+    }
+
+    /// The first header of that name: decoded, unfolded, trimmed. Letter case does not matter.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.headers(name).next()
+    }
+
+    /// Every header of that name, top to bottom.
+    pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        headers_of(&self.message, name)
+    }
+
+    /// Every header of that name as it stands between colon and line end, top to bottom.
+    pub fn headers_raw<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.message
+            .headers_raw()
+            .filter(move |(n, _)| n.trim_end().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+    }
+
+    /// Whether there is a header of that name.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.message.headers().iter().any(|h| h.name.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The decoded subject.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.message.subject()
+    }
+
+    /// Message-ID without angle brackets.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.message.message_id()
+    }
+
+    /// The first In-Reply-To id, without angle brackets.
+    #[must_use]
+    pub fn in_reply_to(&self) -> Option<&str> {
+        ids(self.message.in_reply_to()).next()
+    }
+
+    /// The ids of In-Reply-To and References, without angle brackets.
+    pub fn thread_ids(&self) -> impl Iterator<Item = &str> {
+        ids(self.message.in_reply_to()).chain(ids(self.message.references()))
+    }
+
+    /// The Date header.
+    #[must_use]
+    pub fn date(&self) -> Option<DateTime<Utc>> {
+        self.message.date().and_then(to_chrono)
+    }
+
+    /// The first address of From.
+    #[must_use]
+    pub fn from(&self) -> Option<Address> {
+        self.addresses("From").into_iter().next()
+    }
+
+    /// The addresses of a header, groups opened.
+    #[must_use]
+    pub fn addresses(&self, name: &str) -> Vec<Address> {
+        addresses_of(&self.message, name)
+    }
+
+    /// The envelope sender that the last server noted: `None` without a Return-Path,
+    /// `Some(None)` for the null sender `<>`.
+    #[must_use]
+    pub fn return_path(&self) -> Option<Option<Address>> {
+        self.headers_raw("Return-Path").next().map(Address::parse)
+    }
+
+    /// `type/subtype` of the whole mail, in lower case; `text/plain` where nothing is said.
+    #[must_use]
+    pub fn mime_type(&self) -> String {
+        self.message.parts.first().map_or_else(|| "text/plain".to_owned(), mime_type)
+    }
+
+    /// A parameter of the mail's Content-Type.
+    #[must_use]
+    pub fn mime_attribute(&self, name: &str) -> Option<&str> {
+        self.message.content_type()?.attribute(name)
+    }
+
+    /// The leaves of the MIME tree, depth first, those of embedded mails included.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part<'_, 'x>> {
+        let mut out = Vec::new();
+        collect(&self.message, 0, &mut out);
+        out
+    }
+
+    /// The text a person reads: the text/plain body, else the visible text of the HTML one, with
+    /// LF line ends.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let bodies = self.message.text_body_count();
+        let text = match bodies {
+            0 => Cow::Borrowed(""),
+            1 => self.message.body_text(0).unwrap_or_default(),
+            _ => Cow::Owned(
+                (0..bodies.min(20)).filter_map(|i| self.message.body_text(i)).collect::<Vec<_>>().join("\n"),
+            ),
+        };
+        to_lf(text)
+    }
+
+    /// The HTML body, where there is one.
+    #[must_use]
+    pub fn html(&self) -> Option<&str> {
+        self.message.html_bodies().find_map(|p| match &p.body {
+            PartType::Html(html) => Some(html.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// Whether something is attached that is no part of the text.
+    #[must_use]
+    pub fn has_attachments(&self) -> bool {
+        self.message.attachments().any(|p| {
+            !matches!(p.body, PartType::Text(_) | PartType::Html(_)) || p.attachment_name().is_some()
+        })
+    }
+}
+
+impl<'a, 'x> Part<'a, 'x> {
+    /// `type/subtype` in lower case.
+    #[must_use]
+    pub fn mime_type(&self) -> String {
+        mime_type(self.part)
+    }
+
+    /// A parameter of Content-Type.
+    #[must_use]
+    pub fn mime_attribute(&self, name: &str) -> Option<&'a str> {
+        self.part.content_type()?.attribute(name)
+    }
+
+    /// The file name, where one is given.
+    #[must_use]
+    pub fn name(&self) -> Option<&'a str> {
+        self.part.attachment_name()
+    }
+
+    /// The embedded mail, when this part is one.
+    #[must_use]
+    pub fn message(&self) -> Option<&'a Message<'x>> {
+        self.part.message()
+    }
+
+    /// The decoded content; empty for an embedded mail.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        match &self.part.body {
+            PartType::Text(t) | PartType::Html(t) => t.as_bytes(),
+            PartType::Binary(b) | PartType::InlineBinary(b) => b,
+            PartType::Message(_) | PartType::Multipart(_) => &[],
+        }
+    }
+
+    /// The decoded content as text with LF line ends; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        match &self.part.body {
+            PartType::Text(t) | PartType::Html(t) => to_lf(Cow::Borrowed(t.as_ref())),
+            _ => to_lf(String::from_utf8_lossy(self.bytes())),
+        }
+    }
+
+    /// The part as mail-parser has it.
+    #[must_use]
+    pub fn inner(&self) -> &'a MessagePart<'x> {
+        self.part
+    }
+}
+
+/// Every header of that name in any (embedded) mail: decoded, unfolded, trimmed.
+pub fn headers_of<'a>(message: &'a Message<'_>, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+    message
+        .headers()
+        .iter()
+        .filter(move |h| h.name.as_str().eq_ignore_ascii_case(name))
+        .filter_map(move |h| match &h.value {
+            HeaderValue::Text(text) => Some(Cow::Borrowed(text.trim())),
+            HeaderValue::TextList(list) => Some(Cow::Owned(list.join(", "))),
+            _ => message
+                .raw_message
+                .get(h.offset_start as usize..h.offset_end as usize)
+                .map(|raw| unfold(&String::from_utf8_lossy(raw))),
+        })
+}
+
+/// The addresses of a header of any (embedded) mail.
+#[must_use]
+pub fn addresses_of(message: &Message<'_>, name: &str) -> Vec<Address> {
+    let parsed = |a: &Addr<'_>| a.address.as_deref().and_then(Address::parse);
+    let mut out = Vec::new();
+    for header in message.headers().iter().filter(|h| h.name.as_str().eq_ignore_ascii_case(name)) {
+        match &header.value {
+            HeaderValue::Address(list) => out.extend(list.iter().filter_map(parsed)),
+            HeaderValue::Text(text) => out.extend(text.split(',').filter_map(Address::parse)),
+            HeaderValue::TextList(list) => out.extend(list.iter().filter_map(|t| Address::parse(t))),
+            _ => {}
+        }
+    }
+    out.truncate(MAX_PARTS);
+    out
+}
+
+fn unfold(raw: &str) -> Cow<'static, str> {
+    Cow::Owned(raw.split(['\r', '\n']).map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+fn ids<'a>(value: &'a HeaderValue<'_>) -> impl Iterator<Item = &'a str> {
+    let (one, many): (Option<&str>, &[Cow<'_, str>]) = match value {
+        HeaderValue::Text(id) => (Some(id.as_ref()), &[]),
+        HeaderValue::TextList(list) => (None, list),
+        _ => (None, &[]),
+    };
+    one.into_iter().chain(many.iter().map(AsRef::as_ref))
+}
+
+fn mime_type(part: &MessagePart<'_>) -> String {
+    match part.content_type() {
+        Some(t) => format!("{}/{}", t.ctype(), t.subtype().unwrap_or("plain")).to_ascii_lowercase(),
+        None => "text/plain".to_owned(),
+    }
+}
+
+fn collect<'a, 'x>(message: &'a Message<'x>, depth: usize, out: &mut Vec<Part<'a, 'x>>) {
+    for part in &message.parts {
+        if out.len() >= MAX_PARTS {
+            return;
+        }
+        if matches!(part.body, PartType::Multipart(_)) {
+            continue;
+        }
+        out.push(Part { depth, part });
+        if let PartType::Message(inner) = &part.body
+            && depth < MAX_DEPTH
+        {
+            collect(inner, depth + 1, out);
+        }
+    }
+}
+
+fn to_lf(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+}
+
+/// mail-parser's date as a UTC time; `None` for the impossible ones it lets pass.
+pub(crate) fn to_chrono(date: &mail_parser::DateTime) -> Option<DateTime<Utc>> {
+    if !date.is_valid() {
+        return None;
+    }
+    Utc.timestamp_opt(date.to_timestamp(), 0).single()
+}
+

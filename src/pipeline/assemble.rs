@@ -1,0 +1,227 @@
+//! One event's data out of what the stations found.
+
+use super::line::{Line, Place};
+use crate::classify::{Finding, OriginalMail, Words};
+use crate::event::{
+    Auth, BounceType, Classification, Content, Correlation, CorrelationStatus, EventData, Ingest, Kind, MailboxRef,
+    MessageRef, Method, Original, Party, Privacy, RuleHit, SCHEMA_VERSION, TimeSource, Verdict, dedupe_key,
+};
+use crate::message::{Address, Mail, RawMail};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Characters of a subject that are published.
+const MAX_SUBJECT: usize = 500;
+/// Characters of a text that are published: with them and everything else at its bound, an event
+/// stays below Kafka's default of one megabyte.
+const MAX_TEXT: usize = 32_000;
+/// Octets of an id.
+const MAX_ID: usize = 500;
+/// Octets of a header of the original.
+const MAX_HEADER: usize = 2_000;
+
+/// Local parts that belong to a function, not a person (RFC 2142, and what is usual).
+const ROLES: [&str; 24] = [
+    "abuse", "accounts", "admin", "billing", "contact", "feedback", "help", "helpdesk", "hello", "hostmaster", "hr",
+    "info", "mail", "mailer-daemon", "marketing", "no-reply", "noreply", "office", "postmaster", "root", "sales",
+    "support", "team", "webmaster",
+];
+
+/// What stands around a finding.
+pub struct Around<'a> {
+    pub raw: &'a RawMail,
+    pub place: &'a Place,
+    pub uidl: Option<&'a str>,
+    pub origin: Option<&'a str>,
+    pub now: DateTime<Utc>,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub auth: Option<Auth>,
+}
+
+/// The data of one event, everything in clear: privacy comes after.
+pub fn data(
+    line: &Line,
+    mail: &Mail<'_>,
+    finding: &Finding,
+    mut correlation: Correlation,
+    ordinal: usize,
+    around: &Around<'_>,
+) -> EventData {
+    let (occurred_at, occurred_at_source) = occurred(mail, finding, around);
+    correlation.response_time_s = correlation
+        .sent_at
+        .and_then(|sent| u64::try_from((occurred_at - sent).num_seconds()).ok());
+    let party = |address: &Address| party(line, address);
+    let sender = mail.from();
+    let recipient = match (&finding.recipient, is_by_the_person(finding)) {
+        (Some(recipient), _) => Some(recipient.clone()),
+        (None, true) => sender.clone(),
+        (None, false) => None,
+    };
+    let verdict = settle(finding.verdict.clone(), &correlation, occurred_at, line.settings().honor_within);
+    EventData {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        dedupe_key: dedupe_key(&around.place.mailbox, &around.raw.digest(), ordinal),
+        supersedes: None,
+        occurred_at,
+        occurred_at_source,
+        observed_at: around.now,
+        ingest: Ingest {
+            run_id: line.run_id().to_owned(),
+            worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ruleset_version: line.rules().version().to_owned(),
+            replay: line.settings().replay,
+            origin: around.origin.map(str::to_owned),
+        },
+        mailbox: MailboxRef {
+            id: around.place.mailbox.clone(),
+            uidl: around.uidl.map(str::to_owned),
+            role: around.place.role,
+        },
+        message: MessageRef {
+            digest_sha256: around.raw.digest().to_string(),
+            message_id: mail.message_id().map(id),
+            in_reply_to: mail.in_reply_to().map(id),
+            size_bytes: around.raw.size(),
+            subject: mail.subject().map(|s| cut(s.trim(), MAX_SUBJECT)),
+            archive_ref: None,
+        },
+        sender: sender.as_ref().map(party),
+        recipient: recipient.as_ref().map(party),
+        auth: around.auth.clone(),
+        classification: classification(finding),
+        correlation,
+        privacy: Privacy {
+            addresses: around.place.privacy.addresses,
+            text: around.place.privacy.text,
+            hash_key_id: None,
+            retain_until: None,
+        },
+        original: finding.original.as_ref().map(|o| original(line, o)),
+        content: finding.words.as_ref().map(content),
+        verdict,
+    }
+}
+
+/// The kinds that the person (or the person's machine) wrote: the sender is who the campaign
+/// wrote to.
+fn is_by_the_person(finding: &Finding) -> bool {
+    match finding.kind() {
+        Kind::Reply | Kind::AutoReply | Kind::Unsubscribe | Kind::Receipt | Kind::Challenge => true,
+        Kind::Other => matches!(&finding.verdict, Verdict::Other { other } if other.subtype == "calendar"),
+        _ => false,
+    }
+}
+
+/// The report's time, else the newest Received line, else Date, else now. A report's time counts
+/// only where it is not after the report itself.
+fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTime<Utc>, TimeSource) {
+    let latest = around.delivered_at.unwrap_or(around.now) + TimeDelta::days(1);
+    let plausible = |at: &DateTime<Utc>| *at <= latest && at.timestamp() > 0;
+    if let Some(at) = finding.reported_at.filter(plausible) {
+        return (at, TimeSource::Report);
+    }
+    if let Some(at) = around.delivered_at.filter(|at| at.timestamp() > 0) {
+        return (at, TimeSource::Received);
+    }
+    match mail.date().filter(plausible) {
+        Some(at) => (at, TimeSource::DateHeader),
+        None => (around.now, TimeSource::Observed),
+    }
+}
+
+/// What depends on more than the mail: nobody is suppressed on the word of a report that no
+/// campaign of ours asked for.
+fn settle(
+    mut verdict: Verdict,
+    correlation: &Correlation,
+    occurred_at: DateTime<Utc>,
+    honor_within: TimeDelta,
+) -> Verdict {
+    match &mut verdict {
+        Verdict::Bounce { bounce } => {
+            let matched = correlation.status == CorrelationStatus::Matched;
+            bounce.suppress = Some(matched && bounce.bounce_type == Some(BounceType::Hard));
+        }
+        Verdict::Unsubscribe { unsubscribe } => {
+            unsubscribe.honor_by = occurred_at.checked_add_signed(honor_within);
+        }
+        _ => {}
+    }
+    verdict
+}
+
+fn party(line: &Line, address: &Address) -> Party {
+    let local = address.local().to_ascii_lowercase();
+    let local = local.split('+').next().unwrap_or_default();
+    Party {
+        key: None,
+        domain: Some(address.domain().to_owned()),
+        provider: line.rules().provider(address.domain()).map(str::to_owned),
+        role_account: Some(ROLES.contains(&local)),
+        address: Some(address.as_str().to_owned()),
+    }
+}
+
+fn classification(finding: &Finding) -> Classification {
+    let subtype = match &finding.verdict {
+        Verdict::Other { other } => Some(other.subtype.clone()),
+        Verdict::Complaint { complaint } => Some(complaint.feedback_type.clone()),
+        _ => None,
+    };
+    Classification {
+        subtype,
+        confidence: finding.confidence,
+        method: if finding.hits.is_empty() { Method::Fallback } else { Method::Rule },
+        rules: finding
+            .hits
+            .iter()
+            .take(20)
+            .map(|hit| RuleHit {
+                id: hit.rule.clone(),
+                field: Some(hit.field.clone()),
+                span: hit.span.and_then(|(a, b)| Some([u32::try_from(a).ok()?, u32::try_from(b).ok()?])),
+            })
+            .collect(),
+        alternatives: Vec::new(),
+    }
+}
+
+fn original(line: &Line, original: &OriginalMail) -> Original {
+    Original {
+        message_id: original.message_id.as_deref().map(id),
+        subject: original.subject.as_deref().map(|s| cut(s.trim(), MAX_SUBJECT)),
+        date: original.date,
+        from: original.from.as_ref().map(|a| party(line, a)),
+        headers: original
+            .headers
+            .iter()
+            .filter(|(name, _)| line.publishes_header(name))
+            .map(|(name, value)| (name.clone(), cut(value, MAX_HEADER)))
+            .collect(),
+    }
+}
+
+fn content(words: &Words) -> Content {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Content {
+        text_chars: count(words.text.chars().count()),
+        text: Some(cut(&words.text, MAX_TEXT)),
+        signature: words.signature.as_deref().map(|s| cut(s, MAX_TEXT)),
+        quoted_chars: count(words.quoted_chars),
+        language: words.language.map(str::to_owned),
+        has_attachments: words.has_attachments,
+        layout: words.layout,
+    }
+}
+
+fn id(text: &str) -> String {
+    cut(text.trim().trim_matches(['<', '>']), MAX_ID)
+}
+
+/// At most `max` characters.
+fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((at, _)) => text.get(..at).unwrap_or_default().to_owned(),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,81 @@
+//! What went wrong, as far as the exit code and the next person need to know.
+
+use crate::ledger::LedgerError;
+use crate::pop3::Pop3Error;
+use crate::sink::KafkaError;
+
+/// Classes of failures, the one that needs a person most first. When mailboxes fail differently,
+/// the first class in this order decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureClass {
+    /// A fault of this program.
+    Internal,
+    /// A setting must be changed.
+    Configuration,
+    /// Another worker has taken over.
+    Fenced,
+    /// Kafka does not take events.
+    Kafka,
+    /// A server refused a login.
+    Credentials,
+    /// It may work at the next run.
+    Temporary,
+}
+
+/// A failure: its class and one line for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub class: FailureClass,
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with the chain of its causes on one line.
+    #[must_use]
+    pub fn new(class: FailureClass, error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Self { class, message: message.replace(['\r', '\n'], " ") }
+    }
+}
+
+impl From<Pop3Error> for Failure {
+    fn from(error: Pop3Error) -> Self {
+        let class = if error.is_credentials() {
+            FailureClass::Credentials
+        } else if error.is_configuration() {
+            FailureClass::Configuration
+        } else {
+            FailureClass::Temporary
+        };
+        Self::new(class, &error)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let class = match error {
+            LedgerError::Open { .. } => FailureClass::Configuration,
+            LedgerError::InUse { .. } | LedgerError::Store(_) => FailureClass::Temporary,
+        };
+        Self::new(class, &error)
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        let class = match error {
+            KafkaError::Setting(_) => FailureClass::Configuration,
+            KafkaError::Unavailable { .. } | KafkaError::Topic { .. } => FailureClass::Kafka,
+        };
+        Self::new(class, &error)
+    }
+}

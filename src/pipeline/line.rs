@@ -1,0 +1,256 @@
+//! Raw octets in, events out: what `poll` and `replay` share.
+
+use super::assemble::{self, Around};
+use crate::auth::dns::{DnsError, Resolver};
+use crate::auth::{Authenticator, Bounds};
+use crate::classify::{Finding, Rules, classify};
+use crate::config::{Config, Trust};
+use crate::correlate::{Correlator, CorrelatorError, Correlators};
+use crate::event::privacy::{Key, Policy};
+use crate::event::{Auth, Event, MailboxRole, UnclassifiedReason};
+use crate::message::{Mail, RawMail, received_date, to_crlf};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What the line needs beside the rules and the resolver.
+#[derive(Debug, Clone)]
+pub struct LineSettings {
+    /// `None`: no authentication.
+    pub auth: Option<Bounds>,
+    pub correlators: Vec<Correlator>,
+    /// Headers of the original that are published besides those that correlators read.
+    pub original_headers: Vec<String>,
+    pub honor_within: TimeDelta,
+    pub type_prefix: String,
+    /// The run's id; differs from run to run.
+    pub run_id: String,
+    pub replay: bool,
+}
+
+impl LineSettings {
+    /// The settings of a configuration.
+    #[must_use]
+    pub fn new(config: &Config, run_id: String, replay: bool) -> Self {
+        Self {
+            auth: config.auth.enabled.then_some(Bounds {
+                max_signatures: config.auth.max_signatures,
+                dns_budget: config.dns.mail_budget.0,
+            }),
+            correlators: config.correlators.clone(),
+            original_headers: config.event.original_headers.clone(),
+            honor_within: TimeDelta::from_std(config.unsubscribe.honor_within.0).unwrap_or(TimeDelta::days(2)),
+            type_prefix: config.event.type_prefix.clone(),
+            run_id,
+            replay,
+        }
+    }
+
+    /// What `replay` uses without a configuration.
+    #[must_use]
+    pub fn plain(run_id: String) -> Self {
+        Self {
+            auth: Some(Bounds::default()),
+            correlators: Vec::new(),
+            original_headers: Vec::new(),
+            honor_within: TimeDelta::days(2),
+            type_prefix: "org.reply-ingest".to_owned(),
+            run_id,
+            replay: true,
+        }
+    }
+}
+
+/// Where a mail lay, and what holds there.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub mailbox: String,
+    pub role: Option<MailboxRole>,
+    pub trust: Trust,
+    pub privacy: Policy,
+}
+
+impl Place {
+    /// The place of a configured mailbox.
+    #[must_use]
+    pub fn of(mailbox: &crate::config::Mailbox, config: &Config) -> Self {
+        Self {
+            mailbox: mailbox.name.clone(),
+            role: mailbox.role,
+            trust: mailbox.trust.clone(),
+            privacy: policy(mailbox.privacy.as_ref().unwrap_or(&config.privacy)),
+        }
+    }
+}
+
+/// The privacy policy of a setting.
+#[must_use]
+pub fn policy(setting: &crate::config::Privacy) -> Policy {
+    Policy {
+        addresses: setting.addresses,
+        text: setting.text,
+        key: setting.hash_key.as_ref().map(|k| Key::new(setting.hash_key_id.clone(), k.expose().as_bytes())),
+        retain: setting.retain.and_then(|s| TimeDelta::from_std(s.0).ok()),
+    }
+}
+
+/// Why the line cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error(transparent)]
+    Dns(#[from] DnsError),
+    #[error("correlators: {0}")]
+    Correlator(#[from] CorrelatorError),
+}
+
+/// A judged mail.
+#[derive(Debug)]
+pub struct Judged {
+    /// At least one, with the mailbox's privacy applied.
+    pub events: Vec<Event>,
+    /// What the events were made from, for `--explain`.
+    pub findings: Vec<Finding>,
+    /// When the mail reached the mailbox, by its newest Received line.
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// The line; one for a whole run.
+pub struct Line {
+    rules: Arc<Rules>,
+    resolver: Arc<dyn Resolver>,
+    authenticator: Option<Authenticator>,
+    correlators: Correlators,
+    published_headers: BTreeSet<String>,
+    settings: LineSettings,
+}
+
+impl Line {
+    /// Sets the line up.
+    ///
+    /// # Errors
+    /// When a correlator cannot be understood.
+    pub fn new(settings: LineSettings, rules: Arc<Rules>, resolver: Arc<dyn Resolver>) -> Result<Self, SetupError> {
+        let correlators = Correlators::new(&settings.correlators)?;
+        let published_headers = correlators
+            .original_headers()
+            .map(str::to_owned)
+            .chain(settings.original_headers.iter().map(|h| h.to_ascii_lowercase()))
+            // These have fields of their own.
+            .filter(|h| !matches!(h.as_str(), "message-id" | "subject" | "date" | "from"))
+            .collect();
+        let authenticator = settings.auth.map(Authenticator::new).transpose()?;
+        Ok(Self { rules, resolver, authenticator, correlators, published_headers, settings })
+    }
+
+    /// The rules that judge.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.settings.run_id
+    }
+
+    /// What the event types start with.
+    #[must_use]
+    pub fn type_prefix(&self) -> &str {
+        &self.settings.type_prefix
+    }
+
+    /// Judges one mail at the time `now`. `uidl` is the server's id of it, `origin` the file that
+    /// a replay read.
+    pub async fn judge(
+        &self,
+        raw: &RawMail,
+        place: &Place,
+        uidl: Option<&str>,
+        origin: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Judged {
+        let bytes = to_crlf(raw.bytes());
+        // A parser that gives up on one mail must not take the others with it.
+        let Ok(mail) = catch_unwind(AssertUnwindSafe(|| Mail::parse(&bytes))) else {
+            return self.unreadable(raw, place, uidl, origin, now);
+        };
+        let Ok((findings, delivered_at)) =
+            catch_unwind(AssertUnwindSafe(|| (self.classify(&mail, raw), delivered_at(&mail))))
+        else {
+            return self.unreadable(raw, place, uidl, origin, now);
+        };
+        let auth = self.authenticate(&bytes, &mail, raw, place, delivered_at, now).await;
+        let around = Around { raw, place, uidl, origin, now, delivered_at, auth };
+        let events = findings
+            .iter()
+            .enumerate()
+            .map(|(ordinal, finding)| {
+                let correlation = self.correlators.correlate(&mail, finding);
+                self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
+            })
+            .collect();
+        Judged { events, findings, delivered_at }
+    }
+
+    fn classify(&self, mail: &Mail<'_>, raw: &RawMail) -> Vec<Finding> {
+        if raw.is_cut() {
+            vec![Finding::unclassified(UnclassifiedReason::TooLarge)]
+        } else if raw.bytes().iter().all(u8::is_ascii_whitespace) {
+            vec![Finding::unclassified(UnclassifiedReason::Empty)]
+        } else {
+            classify(mail, &self.rules)
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        bytes: &[u8],
+        mail: &Mail<'_>,
+        raw: &RawMail,
+        place: &Place,
+        delivered_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Option<Auth> {
+        // Signatures over a body that was cut off say nothing.
+        let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless())?;
+        Some(authenticator.check(bytes, mail, &place.trust, &*self.resolver, delivered_at, now).await)
+    }
+
+    fn unreadable(
+        &self,
+        raw: &RawMail,
+        place: &Place,
+        uidl: Option<&str>,
+        origin: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Judged {
+        tracing::error!(mailbox = %place.mailbox, digest = %raw.digest(), "a mail could not be read: published as unclassified");
+        let finding = Finding::unclassified(UnclassifiedReason::ParseError);
+        let mail = Mail::parse(b"");
+        let around = Around { raw, place, uidl, origin, now, delivered_at: None, auth: None };
+        let data = assemble::data(self, &mail, &finding, crate::event::Correlation::default(), 0, &around);
+        Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
+    }
+
+    /// The one place at which privacy is applied.
+    fn event(&self, mut data: crate::event::EventData, place: &Place) -> Event {
+        place.privacy.apply(&mut data);
+        let key = crate::event::partition_key(data.recipient.as_ref(), data.privacy.addresses, &data.dedupe_key);
+        Event::new(&self.settings.type_prefix, key, data)
+    }
+
+    pub(super) fn settings(&self) -> &LineSettings {
+        &self.settings
+    }
+
+    pub(super) fn publishes_header(&self, name: &str) -> bool {
+        self.published_headers.contains(name)
+    }
+}
+
+/// The date of the newest Received line: what the server that stored the mail wrote.
+fn delivered_at(mail: &Mail<'_>) -> Option<DateTime<Utc>> {
+    mail.headers_raw("Received").next().and_then(received_date)
+}

@@ -1,0 +1,186 @@
+//! One run: a pass over every mailbox, several at once, and its summary.
+
+use super::failure::{Failure, FailureClass};
+use super::line::Line;
+use super::pass::{UNIT, pass};
+use crate::config::{Config, Mailbox};
+use crate::event::Kind;
+use crate::event::run::{MailboxRun, RunData, RunEvent};
+use crate::ledger::Ledger;
+use crate::sink::{Outcome, Record, Sink};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// What every pass of a run shares.
+pub struct Worker {
+    pub config: Config,
+    pub line: Line,
+    pub sink: Arc<dyn Sink>,
+    pub ledger: Arc<dyn Ledger>,
+    pub topic: Arc<str>,
+    /// Events go to the sink; nothing is recorded or deleted.
+    pub dry_run: bool,
+    memory: Arc<Semaphore>,
+    units: u32,
+    stopping: AtomicBool,
+    clock: fn() -> DateTime<Utc>,
+}
+
+impl Worker {
+    /// A worker for one run; `clock` says what time it is.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        line: Line,
+        sink: Arc<dyn Sink>,
+        ledger: Arc<dyn Ledger>,
+        dry_run: bool,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Self {
+        let units = u32::try_from(config.limits.in_flight.0 / UNIT).unwrap_or(u32::MAX).max(1);
+        let topic = Arc::from(config.kafka.topic.as_str());
+        let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            config,
+            line,
+            sink,
+            ledger,
+            topic,
+            dry_run,
+            memory: Arc::new(Semaphore::new(permits)),
+            units,
+            stopping: AtomicBool::new(false),
+            clock,
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// Asks every pass to finish what it has fetched, commit and end.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::stop`] was called.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Waits for room for a mail of about `octets`. What a mail has more than its server said is
+    /// bounded by the largest mail for each connection.
+    pub(super) async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let octets = octets.min(self.config.limits.message_size.0);
+        let units = u32::try_from(octets.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
+        Arc::clone(&self.memory).acquire_many_owned(units).await
+    }
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct RunReport {
+    pub mailboxes: Vec<MailboxRun>,
+    /// By mailbox name; `kafka` for the summary event.
+    pub failures: Vec<(String, Failure)>,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+}
+
+impl RunReport {
+    /// The failure class that decides the exit code; `None` when all went well.
+    #[must_use]
+    pub fn worst(&self) -> Option<FailureClass> {
+        let refused = self.mailboxes.iter().any(|m| m.refused > 0).then_some(FailureClass::Temporary);
+        self.failures.iter().map(|(_, f)| f.class).chain(refused).min()
+    }
+
+    /// Events published, by kind.
+    #[must_use]
+    pub fn events(&self) -> BTreeMap<Kind, u64> {
+        let mut out = BTreeMap::new();
+        for (kind, count) in self.mailboxes.iter().flat_map(|m| &m.events) {
+            *out.entry(*kind).or_default() += count;
+        }
+        out
+    }
+}
+
+/// Passes over these mailboxes, `limits.mailboxes_at_once` at a time. A mailbox that fails leaves
+/// the others alone.
+pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunReport {
+    let started_at = worker.now();
+    let at_once = worker.config.limits.mailboxes_at_once;
+    let mut results: Vec<(usize, MailboxRun, Option<Failure>)> = futures_util::stream::iter(mailboxes.into_iter().enumerate())
+        .map(|(at, mailbox)| {
+            let worker = Arc::clone(worker);
+            async move {
+                let name = mailbox.name.clone();
+                let task = tokio::spawn(async move { pass(&worker, &mailbox).await });
+                match task.await {
+                    Ok((run, failure)) => (at, run, failure),
+                    Err(error) => {
+                        let message = format!("the pass ended by a fault of this program: {error}");
+                        let failure = Failure { class: FailureClass::Internal, message: message.clone() };
+                        (at, MailboxRun { id: name, failure: Some(message), ..MailboxRun::default() }, Some(failure))
+                    }
+                }
+            }
+        })
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
+    results.sort_by_key(|(at, ..)| *at);
+    let mut report =
+        RunReport { mailboxes: Vec::new(), failures: Vec::new(), started_at, ended_at: worker.now() };
+    for (_, run, failure) in results {
+        if let Some(failure) = failure {
+            report.failures.push((run.id.clone(), failure));
+        }
+        report.mailboxes.push(run);
+    }
+    report
+}
+
+impl Worker {
+    /// Publishes the summary of a run that ends with `exit_code`.
+    ///
+    /// # Errors
+    /// When the sink does not take it.
+    pub async fn publish_summary(&self, report: &RunReport, exit_code: u8) -> Result<(), Failure> {
+        let data = RunData {
+            schema_version: crate::event::SCHEMA_VERSION.to_owned(),
+            run_id: self.line.run_id().to_owned(),
+            worker_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ruleset_version: self.line.rules().version().to_owned(),
+            started_at: report.started_at,
+            ended_at: report.ended_at,
+            exit_code,
+            mailboxes: report.mailboxes.clone(),
+            events: report.events(),
+        };
+        let event = RunEvent::new(self.line.type_prefix(), data);
+        let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);
+        let record = Record {
+            topic,
+            key: event.partitionkey.clone(),
+            value: serde_json::to_vec(&event).unwrap_or_default(),
+            headers: event.headers(),
+        };
+        match self.sink.publish(vec![vec![record]]).await.pop() {
+            Some(Outcome::Published) => Ok(()),
+            Some(Outcome::Refused(reason) | Outcome::Failed(reason)) => Err(Failure {
+                class: FailureClass::Kafka,
+                message: format!("the run's summary could not be published: {reason}"),
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The first line of a reply.
+
+use std::fmt;
+
+/// `+OK` or `-ERR`, with the response code and the text behind it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Status {
+    pub ok: bool,
+    pub code: Option<ResponseCode>,
+    /// What a server says to a person; may hold an address, so it is not printed as it is.
+    pub text: String,
+}
+
+/// Extended response codes (RFC 2449 section 8, RFC 3206).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseCode {
+    /// Another session has the maildrop locked.
+    InUse,
+    /// The last login was too short a time ago.
+    LoginDelay,
+    /// The server has a problem that may pass.
+    SysTemp,
+    /// The server has a problem that a person must solve.
+    SysPerm,
+    /// The credentials are wrong.
+    Auth,
+    Other,
+}
+
+impl Status {
+    /// Reads a status line without its line end. Some servers answer `+ERR`; it is no `+OK`.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line.as_ref(), ""));
+        let ok = match word.to_ascii_uppercase().as_str() {
+            "+OK" => true,
+            "-ERR" | "+ERR" => false,
+            // RFC 5034: a continuation. Counts as "go on".
+            "+" => true,
+            _ => return None,
+        };
+        let rest = rest.trim();
+        let (code, text) = match rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+            Some((code, text)) => (Some(ResponseCode::parse(code)), text.trim()),
+            None => (None, rest),
+        };
+        Some(Self { ok, code, text: text.to_owned() })
+    }
+
+    /// The text in a form that may be printed: short, without control characters and without
+    /// anything that could be an address.
+    #[must_use]
+    pub fn safe_text(&self) -> String {
+        self.text
+            .split_whitespace()
+            .map(|word| if word.contains('@') { "[address]" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect()
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Status({}, {:?}, {:?})", if self.ok { "+OK" } else { "-ERR" }, self.code, self.safe_text())
+    }
+}
+
+impl ResponseCode {
+    fn parse(text: &str) -> Self {
+        match text.to_ascii_uppercase().as_str() {
+            "IN-USE" => Self::InUse,
+            "LOGIN-DELAY" => Self::LoginDelay,
+            "SYS/TEMP" => Self::SysTemp,
+            "SYS/PERM" => Self::SysPerm,
+            "AUTH" => Self::Auth,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ResponseCode, Status};
+
+    #[test]
+    fn status_lines_of_the_field() {
+        let table: [(&str, Option<(bool, Option<ResponseCode>, &str)>); 9] = [
+            ("+OK", Some((true, None, ""))),
+            ("+OK Dovecot ready.", Some((true, None, "Dovecot ready."))),
+            ("+ok lower", Some((true, None, "lower"))),
+            ("-ERR [AUTH] Authentication failed.", Some((false, Some(ResponseCode::Auth), "Authentication failed."))),
+            ("-ERR [IN-USE] locked", Some((false, Some(ResponseCode::InUse), "locked"))),
+            ("-ERR [sys/temp] later", Some((false, Some(ResponseCode::SysTemp), "later"))),
+            ("+ERR odd", Some((false, None, "odd"))),
+            ("* OK IMAP4", None),
+            ("", None),
+        ];
+        for (line, expected) in table {
+            let got = Status::parse(line.as_bytes());
+            assert_eq!(got.as_ref().map(|s| (s.ok, s.code, s.text.as_str())), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn printed_text_has_no_address() {
+        let status = Status::parse(b"-ERR user ana@example.org unknown\x07").expect("parses");
+        assert_eq!(status.safe_text(), "user [address] unknown");
+        assert!(!format!("{status:?}").contains("ana@"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Kafka through librdkafka: idempotent, acks=all, each record's own delivery report.
+
+use super::{Outcome, Publication, Record, Sink};
+use crate::config::Kafka;
+use futures_util::future::join_all;
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::util::Timeout;
+use std::time::Duration;
+
+/// Why Kafka cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    #[error("kafka.properties: librdkafka refuses a setting")]
+    Setting(#[source] Box<ClientError>),
+    #[error("no Kafka broker answers within {seconds} s: check kafka.brokers, the network, and TLS or SASL settings")]
+    Unavailable {
+        seconds: u64,
+        #[source]
+        source: Box<ClientError>,
+    },
+    #[error("the topic {topic} cannot be used ({reason}): create it, or allow this user to write to it")]
+    Topic { topic: String, reason: String },
+}
+
+/// Publishes to Kafka.
+pub struct KafkaSink {
+    producer: FutureProducer,
+    ack_timeout: Duration,
+}
+
+impl KafkaSink {
+    /// A producer with these settings; the brokers are not asked yet.
+    ///
+    /// # Errors
+    /// When librdkafka does not know a setting.
+    pub fn new(settings: &Kafka) -> Result<Self, KafkaError> {
+        let ack_timeout = settings.ack_timeout.0;
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", settings.brokers.join(","))
+            .set("client.id", "reply-ingest")
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // The partition that Java's default partitioner picks for the same key.
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .set("message.timeout.ms", ack_timeout.as_millis().to_string())
+            // With the default of 10 s a broker that is back is found too late.
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("queue.buffering.max.kbytes", "65536");
+        for (name, value) in &settings.properties {
+            config.set(name, value);
+        }
+        if let Some(password) = &settings.sasl_password {
+            config.set("sasl.password", password.expose());
+        }
+        let producer = config.create().map_err(|e| KafkaError::Setting(Box::new(e)))?;
+        Ok(Self { producer, ack_timeout })
+    }
+
+    /// Asks the brokers for the topics, so that a run with Kafka down ends before it logs in
+    /// anywhere. Blocks for at most `wait`.
+    ///
+    /// # Errors
+    /// When no broker answers, or a topic is not there.
+    pub fn check(&self, topics: &[&str], wait: Duration) -> Result<(), KafkaError> {
+        for topic in topics {
+            let metadata = self.producer.client().fetch_metadata(Some(topic), wait).map_err(|e| {
+                KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) }
+            })?;
+            let known = metadata.topics().iter().find(|t| t.name() == *topic);
+            let reason = match known.map(|t| (t.error(), t.partitions().len())) {
+                Some((None, partitions)) if partitions > 0 => continue,
+                Some((Some(error), _)) => RDKafkaErrorCode::from(error).to_string(),
+                _ => "it has no partitions".to_owned(),
+            };
+            return Err(KafkaError::Topic { topic: (*topic).to_owned(), reason });
+        }
+        Ok(())
+    }
+
+    async fn send(&self, record: Record) -> Result<(), ClientError> {
+        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
+        });
+        let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers);
+        // A deduplicated report may carry offset -1, so only its success counts.
+        self.producer.send(message, Timeout::After(self.ack_timeout)).await.map(|_| ()).map_err(|(e, _)| e)
+    }
+
+    async fn send_mail(&self, mail: Vec<Record>) -> Outcome {
+        let sent = join_all(mail.into_iter().map(|record| self.send(record))).await;
+        for error in sent.into_iter().filter_map(Result::err) {
+            let text = error.to_string();
+            return match error.rdkafka_error_code() {
+                Some(
+                    RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessage
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::InvalidRecord,
+                ) => Outcome::Refused(text),
+                _ => Outcome::Failed(text),
+            };
+        }
+        Outcome::Published
+    }
+}
+
+impl Sink for KafkaSink {
+    fn publish(&self, batch: Vec<Vec<Record>>) -> Publication<'_> {
+        // All at once: awaiting each record would wait out `linger.ms` for each.
+        Box::pin(join_all(batch.into_iter().map(|mail| self.send_mail(mail))))
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the stations without a network: tables, golden mails, properties.
+
+mod spf;

@@ -1,0 +1,76 @@
+//! Real servers for the tests: one Apache Kafka broker, one Dovecot, and Maildirs with known mails in them.
+//!
+//! Everything listens on loopback, on free ports, and keeps its data in a folder that the test names and removes.
+//! A server ends with its value, and at the latest with the test process, even when that is killed.
+
+#![allow(dead_code, reason = "no test uses all of it")]
+
+pub mod dovecot;
+pub mod kafka;
+pub mod mail;
+pub mod maildir;
+pub mod ports;
+mod process;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A server that isn't installed here. A server that is installed and does not start is a panic instead:
+/// no test may be skipped for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    line: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// Whether a missing server is a failure (`REPLY_INGEST_REQUIRE_SERVERS=1`, as in CI) and not a reason to skip.
+pub fn required() -> bool {
+    std::env::var_os("REPLY_INGEST_REQUIRE_SERVERS").is_some_and(|value| value == "1")
+}
+
+/// The server, or `None` after a line that says why the test is skipped. Panics where servers are required.
+pub fn available<T>(server: Result<T, Missing>) -> Option<T> {
+    match server {
+        Ok(server) => Some(server),
+        Err(missing) => {
+            assert!(!required(), "{missing}");
+            eprintln!("skipped: {missing}");
+            None
+        }
+    }
+}
+
+/// A file below `tests/servers`.
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/servers")
+        .join(name)
+}
+
+/// Runs the script's `check`, which prints one line when something is missing.
+fn check(script: &Path) -> Result<(), Missing> {
+    let answer = Command::new(script)
+        .arg("check")
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    if answer.status.success() {
+        return Ok(());
+    }
+    let line = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    // No such line: the script itself is broken.
+    assert!(
+        !line.is_empty(),
+        "{}: {}",
+        script.display(),
+        String::from_utf8_lossy(&answer.stderr)
+    );
+    Err(Missing { line })
+}
