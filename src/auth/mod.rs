@@ -159,6 +159,8 @@ impl Authenticator {
             auth.arc = Some(signatures::arc_verdict(&arc));
         }
         let Some(from) = from else {
+            // No author, or several with different domains: DMARC does not apply.
+            auth.dmarc = Some(no_author());
             return;
         };
         let known = spf.is_some();
@@ -284,6 +286,17 @@ fn dmarc_verdict(
         }),
         reason: None,
     })
+}
+
+fn no_author() -> AuthResult {
+    AuthResult {
+        result: AuthWord::None,
+        domain: None,
+        selector: None,
+        aligned: None,
+        policy: None,
+        reason: Some("From names no domain, or several".to_owned()),
+    }
 }
 
 fn context(boundary: &Boundary) -> AuthContext {

@@ -22,7 +22,7 @@
 //! `pattern` holds a regular expression (crate regex: linear time) on the field in lower case.
 //! A rule fires on either.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,7 +121,8 @@ pub enum RuleError {
 /// All rules, ready to match.
 pub struct Rules {
     rules: Vec<Rule>,
-    matchers: BTreeMap<(Table, String), Matcher>,
+    /// The fields of each table that have rules.
+    matchers: BTreeMap<Table, Vec<(String, Matcher)>>,
     version: String,
 }
 
@@ -182,10 +183,10 @@ impl Rules {
     fn build(rules: Vec<Rule>) -> Result<Self, RuleError> {
         let keys: BTreeSet<(Table, String)> =
             rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, f.to_ascii_lowercase()))).collect();
-        let mut matchers = BTreeMap::new();
+        let mut matchers: BTreeMap<Table, Vec<(String, Matcher)>> = BTreeMap::new();
         for key in keys {
             let matcher = Matcher::build(&rules, &key)?;
-            matchers.insert(key, matcher);
+            matchers.entry(key.0).or_default().push((key.1, matcher));
         }
         let mut digester = crate::message::Digester::default();
         for rule in &rules {
@@ -211,14 +212,19 @@ impl Rules {
     /// with its first place.
     #[must_use]
     pub fn matches(&self, table: Table, field: &str, text: &str) -> Vec<Match<'_>> {
-        let Some(matcher) = self.matchers.get(&(table, field.to_ascii_lowercase())) else {
+        let fields = self.matchers.get(&table).map(Vec::as_slice).unwrap_or_default();
+        let Some((_, matcher)) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)) else {
             return Vec::new();
         };
+        if text.is_empty() {
+            return Vec::new();
+        }
         let folded = Folded::new(text);
         let mut found: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         let mut note = |rule: usize, start: usize, end: usize| {
             let entry = found.entry(rule).or_insert((start, end));
-            if start < entry.0 {
+            // Of two hits at one place the longer says more: `yahoo.com.br` rather than `yahoo.com`.
+            if start < entry.0 || (start == entry.0 && end > entry.1) {
                 *entry = (start, end);
             }
         };
@@ -323,10 +329,8 @@ impl Matcher {
             }
         }
         Ok(Self {
-            // A DFA: the tables are small, and every mail runs through several of them.
             phrases: AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
-                .kind(Some(AhoCorasickKind::DFA))
                 .build(&phrases)
                 .map_err(|_| too_big())?,
             phrase_rules,
@@ -464,6 +468,8 @@ mod tests {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert_eq!(rules.provider("gmail.com"), Some("gmail"));
         assert_eq!(rules.provider("notgmail.com"), None);
+        assert_eq!(rules.provider("yahoo.com.br"), Some("yahoo"));
+        assert_eq!(rules.provider("yahoo.com.example"), None);
         assert_eq!(rules.matches(Table::Provider, "domain", "x.example").len(), 0);
     }
 }

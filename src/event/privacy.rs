@@ -18,10 +18,10 @@ const EXCERPT: usize = 280;
 /// What stands where an address was.
 const HIDDEN: &str = "[address]";
 
-/// Anything of the form local@domain, encoded forms of "@" included (VERP's "=" is left alone: it
-/// is no address until someone decodes it, so the whole token goes with the address around it).
+/// Anything of the form local@domain, encoded forms of "@" included. VERP's "=" is left alone: it
+/// is no address until someone decodes it, and the token around it goes with its own "@".
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)[^\s<>()\[\]{}"',;:|]{1,128}(?:@|%40|&#64;|&#x40;|=40)[\p{L}\p{N}](?:[\p{L}\p{N}._-]{0,251}[\p{L}\p{N}])?"#).ok()
+    Regex::new(r#"(?i)[^\s<>()\[\]{}"',;:|]+(?:@|%40|&#64;|&#x40;|=40)[\p{L}\p{N}][\p{L}\p{N}._-]*"#).ok()
 });
 
 /// What may be published of addresses and words.
@@ -191,9 +191,12 @@ fn hide_unless_id(text: &mut String) {
 }
 
 fn hide(text: &mut String) {
-    if let Some(pattern) = ADDRESS.as_ref()
-        && let Cow::Owned(hidden) = pattern.replace_all(text, HIDDEN)
-    {
+    let Some(pattern) = ADDRESS.as_ref() else {
+        // What cannot be looked through is not published.
+        HIDDEN.clone_into(text);
+        return;
+    };
+    if let Cow::Owned(hidden) = pattern.replace_all(text, HIDDEN) {
         *text = hidden;
     }
 }

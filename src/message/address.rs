@@ -19,7 +19,8 @@ impl Address {
         if let Some((_, inner)) = text.rsplit_once('<') {
             text = inner.split_once('>').map_or(inner, |(address, _)| address);
         }
-        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '<' | '>'));
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | ',' | ';' | '<' | '>'));
+        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
         let text = strip_prefix_ignore_case(text, "mailto:").unwrap_or(text);
         let text = match text.split_once(';') {
             Some((kind, rest)) if kind.eq_ignore_ascii_case("rfc822") || kind.eq_ignore_ascii_case("utf-8") => rest.trim(),

@@ -49,7 +49,7 @@ impl<'x> Mail<'x> {
         let flat = bytes.len() > SMALL
             && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
-        Self { message: message.unwrap_or_default(), flat }
+        Self { message: message.unwrap_or_else(|| no_mail(bytes)), flat }
     }
 
     /// The tree of mail-parser.
@@ -64,10 +64,11 @@ impl<'x> Mail<'x> {
         self.flat
     }
 
-    /// Whether there is not a single header.
+    /// Whether there is not a single header: a name of printable ASCII (RFC 5322 section 3.6.8).
     #[must_use]
     pub fn is_headless(&self) -> bool {
-        self.message.parts.first().is_none_or(|root| root.headers.is_empty())
+        let is_name = |name: &str| !name.is_empty() && name.trim_end().bytes().all(|b| b.is_ascii_graphic());
+        !self.message.parts.first().is_some_and(|root| root.headers.iter().any(|h| is_name(h.name.as_str())))
     }
 
     /// The first header of that name: decoded, unfolded, trimmed. Letter case does not matter.
@@ -245,6 +246,12 @@ impl<'a, 'x> Part<'a, 'x> {
     pub fn inner(&self) -> &'a MessagePart<'x> {
         self.part
     }
+}
+
+/// What has no header at all, as a mail with one empty part: mail-parser's accessors rely on there
+/// being one.
+fn no_mail(bytes: &[u8]) -> Message<'_> {
+    Message { parts: vec![MessagePart::default()], raw_message: Cow::Borrowed(bytes), ..Message::default() }
 }
 
 /// Every header of that name in any (embedded) mail: decoded, unfolded, trimmed.

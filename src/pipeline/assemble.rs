@@ -27,6 +27,7 @@ const ROLES: [&str; 24] = [
 ];
 
 /// What stands around a finding.
+#[derive(Clone)]
 pub struct Around<'a> {
     pub raw: &'a RawMail,
     pub place: &'a Place,

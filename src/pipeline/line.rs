@@ -10,8 +10,9 @@ use crate::event::privacy::{Key, Policy};
 use crate::event::{Auth, Event, MailboxRole, UnclassifiedReason};
 use crate::message::{Mail, RawMail, received_date, to_crlf};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// What the line needs beside the rules and the resolver.
@@ -162,7 +163,8 @@ impl Line {
     }
 
     /// Judges one mail at the time `now`. `uidl` is the server's id of it, `origin` the file that
-    /// a replay read.
+    /// a replay read. A parser that gives up on one mail must not take the others with it: that
+    /// mail is published as unclassified.
     pub async fn judge(
         &self,
         raw: &RawMail,
@@ -171,18 +173,29 @@ impl Line {
         origin: Option<&str>,
         now: DateTime<Utc>,
     ) -> Judged {
+        let around = Around { raw, place, uidl, origin, now, delivered_at: None, auth: None };
+        match AssertUnwindSafe(self.stations(around.clone())).catch_unwind().await {
+            Ok(judged) => judged,
+            Err(_) => {
+                tracing::error!(
+                    mailbox = %place.mailbox, digest = %raw.digest(),
+                    "a mail could not be read by a fault of this program: published as unclassified"
+                );
+                let finding = Finding::unclassified(UnclassifiedReason::ParseError);
+                let data =
+                    assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
+                Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
+            }
+        }
+    }
+
+    async fn stations(&self, mut around: Around<'_>) -> Judged {
+        let Around { raw, place, now, .. } = around;
         let bytes = to_crlf(raw.bytes());
-        // A parser that gives up on one mail must not take the others with it.
-        let Ok(mail) = catch_unwind(AssertUnwindSafe(|| Mail::parse(&bytes))) else {
-            return self.unreadable(raw, place, uidl, origin, now);
-        };
-        let Ok((findings, delivered_at)) =
-            catch_unwind(AssertUnwindSafe(|| (self.classify(&mail, raw), delivered_at(&mail))))
-        else {
-            return self.unreadable(raw, place, uidl, origin, now);
-        };
-        let auth = self.authenticate(&bytes, &mail, raw, place, delivered_at, now).await;
-        let around = Around { raw, place, uidl, origin, now, delivered_at, auth };
+        let mail = Mail::parse(&bytes);
+        let findings = self.classify(&mail, raw);
+        around.delivered_at = delivered_at(&mail);
+        around.auth = self.authenticate(&bytes, &mail, raw, place, around.delivered_at, now).await;
         let events = findings
             .iter()
             .enumerate()
@@ -191,7 +204,7 @@ impl Line {
                 self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
             })
             .collect();
-        Judged { events, findings, delivered_at }
+        Judged { events, findings, delivered_at: around.delivered_at }
     }
 
     fn classify(&self, mail: &Mail<'_>, raw: &RawMail) -> Vec<Finding> {
@@ -216,22 +229,6 @@ impl Line {
         // Signatures over a body that was cut off say nothing.
         let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless())?;
         Some(authenticator.check(bytes, mail, &place.trust, &*self.resolver, delivered_at, now).await)
-    }
-
-    fn unreadable(
-        &self,
-        raw: &RawMail,
-        place: &Place,
-        uidl: Option<&str>,
-        origin: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Judged {
-        tracing::error!(mailbox = %place.mailbox, digest = %raw.digest(), "a mail could not be read: published as unclassified");
-        let finding = Finding::unclassified(UnclassifiedReason::ParseError);
-        let mail = Mail::parse(b"");
-        let around = Around { raw, place, uidl, origin, now, delivered_at: None, auth: None };
-        let data = assemble::data(self, &mail, &finding, crate::event::Correlation::default(), 0, &around);
-        Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
     }
 
     /// The one place at which privacy is applied.

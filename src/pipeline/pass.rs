@@ -295,6 +295,7 @@ async fn fetch_round(
     let mut round = publisher.round;
     run.fetched += fetched.mails;
     run.octets += fetched.octets;
+    run.refused += fetched.refused;
     round.failure = round.failure.take().or(fetched.failure);
     round
 }
@@ -303,6 +304,8 @@ async fn fetch_round(
 struct FetchResult {
     mails: u64,
     octets: u64,
+    /// Mails that the server would not send; they stay.
+    refused: u64,
     failure: Option<Failure>,
 }
 
@@ -340,7 +343,8 @@ async fn fetch_all(
             Ok(body) => body,
             Err(status) => {
                 // Another session deleted it, or the server cannot read it: the others go on.
-                tracing::warn!(mailbox = %place.mailbox, number = listed.number, said = %status.safe_text(), "the server refused a mail");
+                tracing::warn!(mailbox = %place.mailbox, number = listed.number, said = %status.safe_text(), "the server refused a mail: it stays in the mailbox");
+                result.refused += 1;
                 continue;
             }
         };

@@ -135,7 +135,9 @@ impl Client {
     async fn greeting(&mut self, endpoint: &Endpoint) -> Result<(), Pop3Error> {
         let (host, port) = (endpoint.host.clone(), endpoint.port);
         match timeout(self.timeouts.connect, self.receive("it waited for the greeting")).await {
-            Err(_) if endpoint.tls.is_none() => Err(Pop3Error::NoGreeting { host, port }),
+            Err(_) | Ok(Err(Pop3Error::Silent { .. })) if endpoint.tls.is_none() => {
+                Err(Pop3Error::NoGreeting { host, port })
+            }
             Err(_) => Err(Pop3Error::Silent {
                 doing: "with a greeting",
                 seconds: self.timeouts.connect.as_secs(),
@@ -277,6 +279,7 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Pop3Error> {
+        self.quiet("it deleted a mail").await?;
         let batch = if self.capabilities.pipelining() { DELE_BATCH } else { 1 };
         let mut taken = Vec::with_capacity(numbers.len());
         for numbers in numbers.chunks(batch) {
@@ -291,6 +294,28 @@ impl Client {
             }
         }
         Ok(taken)
+    }
+
+    /// Makes sure that the server has said nothing that no command asked for. The octets would be
+    /// taken for the answers to the commands that come now.
+    async fn quiet(&mut self, doing: &'static str) -> Result<(), Pop3Error> {
+        let unasked = || Pop3Error::Session { doing, source: SessionError::Unasked };
+        if self.session.outstanding() > 0 || self.from < self.to {
+            return Err(unasked());
+        }
+        let Self { stream, buffer, .. } = self;
+        poll_fn(|cx| {
+            let mut into = ReadBuf::new(buffer);
+            Poll::Ready(match Pin::new(&mut *stream).poll_read(cx, &mut into) {
+                Poll::Pending => Ok(()),
+                Poll::Ready(Ok(())) if into.filled().is_empty() => {
+                    Err(Pop3Error::Session { doing, source: SessionError::Cut })
+                }
+                Poll::Ready(Ok(())) => Err(unasked()),
+                Poll::Ready(Err(source)) => Err(Pop3Error::Io { doing, source }),
+            })
+        })
+        .await
     }
 
     /// Ends the session, which commits the deletes.

@@ -183,8 +183,18 @@ fn wishes_to_get_no_more_mail() {
     let cases = [
         (link, "", ListUnsubscribeMailto, List),
         ("To: unsub-a1b2c3@campaigns.example\nSubject: unsubscribe:a1b2c3\n", "", ListUnsubscribeMailto, List),
-        ("To: leave-42-abc@lists.example\nSubject: \n", "This message was sent by the mail program to leave the list.", ListUnsubscribeMailto, List),
-        ("To: news.unsubscribe@campaigns.example\nSubject: Unsubscribe\n", "This message was automatically generated.", ListUnsubscribeMailto, List),
+        (
+            "To: leave-42-abc@lists.example\nSubject: \n",
+            "This message was sent by the mail program to leave the list.",
+            ListUnsubscribeMailto,
+            List,
+        ),
+        (
+            "To: news.unsubscribe@campaigns.example\nSubject: Unsubscribe\n",
+            "This message was automatically generated.",
+            ListUnsubscribeMailto,
+            List,
+        ),
         ("Subject: Unsubscribe\n", "", Subject, Unknown),
         ("Subject: UNSUBSCRIBE PLEASE\n", "\n", Subject, Unknown),
         ("Subject: Abmelden\n", "Danke", Subject, Unknown),
@@ -193,7 +203,12 @@ fn wishes_to_get_no_more_mail() {
         ("", "unsubscribe", Body, Unknown),
         ("", "Please unsubscribe me.\n\n> Our offer of the week", Body, Unknown),
         ("", "STOP", Body, Unknown),
-        ("", "Please remove me from your mailing list. Thank you.\n\nOn Mon, 5 Oct 2026 at 08:00, Sales <sales@campaigns.example> wrote:\n> Buy now", Body, List),
+        (
+            "",
+            "Please remove me from your mailing list. Thank you.\n\nOn Mon, 5 Oct 2026 at 08:00, Sales <sales@campaigns.example> wrote:\n> Buy now",
+            Body,
+            List,
+        ),
         ("", "Stop emailing me!", Body, All),
         ("", "Hi, I never signed up for this. Take me off your list, I don't want to receive any of it.", Body, All),
         ("", "Bitte nehmen Sie mich aus Ihrem Verteiler.", Body, List),
@@ -291,6 +306,21 @@ fn own_words_of_human_replies() {
         human("Oui.\n\nEnvoyé de mon iPhone", "Oui.", Full).signed("Envoyé de mon iPhone"),
         human("Please send the price list.\n\nMit freundlichen Grüßen\nAna Example\nTel. +49 30 1234567", "Please send the price list.", Full).signed("Mit freundlichen Grüßen\nAna Example\nTel. +49 30 1234567"),
         human("Thanks,\nAna", "Thanks,\nAna", Full),
+        human("Call me tomorrow.\n\nThanks,\nAna Example\nExample Ltd\n+1 555 0100 200\nwww.example.org", "Call me tomorrow.", Full).signed("Thanks,\nAna Example\nExample Ltd\n+1 555 0100 200\nwww.example.org"),
+        human("Jah.\n\nKuupäev E, 5. oktoober 2026 kell 08:00 kirjutas Müük <sales@campaigns.example>:\n\n> Pakkumine", "Jah.", Top),
+        human("Jā.\n\npirmd., 2026. g. 5. okt., plkst. 08:00 lietotājs Sales (<sales@campaigns.example>) rakstīja:\n\n> Preces", "Jā.", Top),
+        human("Ναι.\n\nΣτις Δευ 5 Οκτ 2026 στις 8:00 π.μ., ο χρήστης Sales <sales@campaigns.example> έγραψε:\n\n> Προσφορά", "Ναι.", Top),
+        human("כן.\n\n\u{202b}בתאריך יום ב׳, 5 באוק׳ 2026 ב-8:00 מאת \u{202a}Sales\u{202c}\u{200f} <\u{202a}sales@campaigns.example\u{202c}\u{200f}>:\u{202c}\n\n> הצעה", "כן.", Top),
+        human("Так.\n\nпн, 5 жовт. 2026 р. о 08:00 Sales <sales@campaigns.example> пише:\n\n> Пропозиція", "Так.", Top),
+        human("Da.\n\nÎn lun., 5 oct. 2026 la 08:00, Sales <sales@campaigns.example> a scris:\n\n> Oferta", "Da.", Top),
+        human("Ya.\n\nPada tanggal Sen, 5 Okt 2026 pukul 08.00 Sales <sales@campaigns.example> menulis:\n\n> Penawaran", "Ya.", Top),
+        human("Yes.\n\nOn Monday, 5 October 2026 at 08:00:00 CEST, Sales <sales@campaigns.example> wrote:  \n\nBuy now.\nBest offer.", "Yes.", Top),
+        human("Ja.\n\nAm Montag, 5. Oktober 2026 um 08:00:00 MESZ hat Sales <sales@campaigns.example> Folgendes geschrieben:\n\nAngebot", "Ja.", Top),
+        human("Да.\n\nПонедельник, 5 октября 2026, 8:00 +03:00 от Sales <sales@campaigns.example>:\n\nПредложение", "Да.", Top),
+        human("Fine.\n\n05.10.2026, 08:00, \"Sales\" <sales@campaigns.example>:\n\n> Buy", "Fine.", Top),
+        human("Yes.\n\n**From:** Sales <sales@campaigns.example>\n**Sent:** Monday, October 5, 2026 8:00 AM\n**To:** Ana\n**Subject:** Offer\n\nBuy", "Yes.", Top),
+        human("Ok.\n\n--- Original-Nachricht ---\nVon: Sales\nBetreff: Angebot\nDatum: 05.10.2026, 8:00 Uhr\nAn: Ana\n\nAngebot", "Ok.", Top),
+        human("Yes.\n\nThis e-mail and any attachments are confidential and intended solely for the addressee. If you are not the intended recipient, delete it.", "Yes.", Full).signed("This e-mail and any attachments are confidential and intended solely for the addressee. If you are not the intended recipient, delete it."),
         human("On Mon, 5 Oct 2026, Sales <sales@campaigns.example> wrote:\n> Do you want it?\n\nYes, we do.", "Yes, we do.", Bottom),
         human("On Mon, 5 Oct 2026, Sales <sales@campaigns.example> wrote:\n> Do you want it?\n\nYes.\n\n> And when?\n\nTomorrow.\n", "Yes.\n\nTomorrow.", Inline),
         human("Two points:\n\n> First\n\nI agree.\n\n> Second\n\nI do not.", "Two points:\n\nI agree.\n\nI do not.", Inline),
@@ -300,6 +330,9 @@ fn own_words_of_human_replies() {
         human("<p>Fine &amp; good &lt;3</p><div class=\"moz-cite-prefix\">On 5.10.26 08:00, Sales wrote:<br></div><blockquote type=\"cite\" cite=\"mid:1@example.com\"><p>Buy</p></blockquote>", "Fine & good <3", Top).with(HTML),
         human("<div>First line<br>Second line</div><div>Third</div><div class=\"yahoo_quoted\"><div>On Monday, Sales wrote:</div>Buy</div>", "First line\nSecond line\nThird", Top).with(HTML),
         human("<div>Ok</div><div id=\"ms-outlook-mobile-signature\">Get Outlook for Android</div>", "Ok", Full).with(HTML).signed("Get Outlook for Android"),
+        human("<div>Yes.</div><div>On 5 Oct 2026, at 08:00, Sales &lt;sales@campaigns.example&gt; wrote:</div><blockquote><div>Buy</div></blockquote>", "Yes.", Top).with(HTML),
+        human("<div>Reply</div><blockquote>Quote without a word on whose</blockquote><div>The end</div>", "Reply\n\nThe end", Inline).with(HTML),
+        human("<div>As the law says:</div><blockquote>No one may do that.</blockquote><div>On 5.10.2026 08:00, Sales wrote:</div><blockquote type=\"cite\">Buy</blockquote>", "As the law says:\nNo one may do that.", Top).with(HTML),
         human("<p>We meet at 9.</p><blockquote style=\"margin:0 0 0 40px\">bring the plan</blockquote>", "We meet at 9.\n\nbring the plan", Full).with(HTML),
     ];
     assert!(cases.len() >= 40);
@@ -310,7 +343,16 @@ fn own_words_of_human_replies() {
             && words.text == case.text
             && words.signature.as_deref() == case.signature
             && words.layout == Some(case.layout);
-        (!right).then(|| format!("- {}\n    {:?} {:?} {:?}\n    {}", case.body, words.text, words.signature, words.layout, why(&finding)))
+        (!right).then(|| {
+            format!(
+                "- {}\n    {:?} {:?} {:?}\n    {}",
+                case.body,
+                words.text,
+                words.signature,
+                words.layout,
+                why(&finding)
+            )
+        })
     });
 }
 
@@ -338,15 +380,39 @@ fn traps() {
         ("Subject: Re: Unsubscribe\n", "Thanks for doing that so fast!", None),
         ("", "We plan to stop by your booth on Tuesday.", None),
         ("", "Please stop by our office.", None),
-        ("", "Interesting. What does it cost?\n\n-- \nAna Example\nTo unsubscribe from my mails, write to the mailing list owner", Some("Interesting. What does it cost?")),
+        (
+            "",
+            "Interesting. What does it cost?\n\n-- \nAna Example\nTo unsubscribe from my mails, write to the mailing list owner",
+            Some("Interesting. What does it cost?"),
+        ),
         ("", "On Thursday I can talk.", Some("On Thursday I can talk.")),
-        ("", "From: Berlin\nTo: Hamburg\nDate: 12 May\nThat is the trip we need.", Some("From: Berlin\nTo: Hamburg\nDate: 12 May\nThat is the trip we need.")),
-        ("", "Sent from my desk, where it is much easier to write.", Some("Sent from my desk, where it is much easier to write.")),
-        ("", "Three points:\n-- the first\n-- the second\n-- the third\n\nAll clear?", Some("Three points:\n-- the first\n-- the second\n-- the third\n\nAll clear?")),
+        (
+            "",
+            "From: Berlin\nTo: Hamburg\nDate: 12 May\nThat is the trip we need.",
+            Some("From: Berlin\nTo: Hamburg\nDate: 12 May\nThat is the trip we need."),
+        ),
+        (
+            "",
+            "Sent from my desk, where it is much easier to write.",
+            Some("Sent from my desk, where it is much easier to write."),
+        ),
+        (
+            "",
+            "Three points:\n-- the first\n-- the second\n-- the third\n\nAll clear?",
+            Some("Three points:\n-- the first\n-- the second\n-- the third\n\nAll clear?"),
+        ),
         ("", "My answer --- yes.", Some("My answer --- yes.")),
         ("", "a < b and b > c, so a <c", Some("a < b and b > c, so a <c")),
-        ("", "On 12 May 2026 I wrote: we need ten.\nThat still holds.", Some("On 12 May 2026 I wrote: we need ten.\nThat still holds.")),
-        ("", "```\n> not a quote\n-- \nnot a signature\n```\nThat is the code.", Some("```\n> not a quote\n--\nnot a signature\n```\nThat is the code.")),
+        (
+            "",
+            "On 12 May 2026 I wrote: we need ten.\nThat still holds.",
+            Some("On 12 May 2026 I wrote: we need ten.\nThat still holds."),
+        ),
+        (
+            "",
+            "```\n> not a quote\n-- \nnot a signature\n```\nThat is the code.",
+            Some("```\n> not a quote\n--\nnot a signature\n```\nThat is the code."),
+        ),
         ("Auto-Submitted: no\n", "Yes please.", None),
         ("X-Auto-Response-Suppress: DR, RN, NRN\n", "Yes please.", None),
         ("", "The office is in Bonn. See you there.", None),
@@ -355,7 +421,11 @@ fn traps() {
         ("", "Thank you for your email. We are interested, please send me the details.", None),
         ("", "Bea left the company last year? I did not know that. Who took over?", None),
         ("", "I have a ticket number for the fair, where do we meet?", None),
-        ("Content-Type: text/html; charset=utf-8\n", "<p>Yes</p><p style=\"display:none\">unsubscribe</p>", Some("Yes")),
+        (
+            "Content-Type: text/html; charset=utf-8\n",
+            "<p>Yes</p><p style=\"display:none\">unsubscribe</p>",
+            Some("Yes"),
+        ),
     ];
     assert!(cases.len() >= 25);
     check(&cases, |(headers, body, text)| {
@@ -363,6 +433,117 @@ fn traps() {
         let words = finding.words.clone().unwrap_or_default();
         let right = matches!(finding.verdict, Verdict::Reply { .. }) && text.is_none_or(|t| t == words.text);
         (!right).then(|| format!("- {headers}{body}\n    {:?}\n    {}", words.text, why(&finding)))
+    });
+}
+
+/// More mails without a helpful header or subject, judged by their words alone.
+#[test]
+fn words_alone() {
+    use reply_ingest::event::Kind;
+    let machines = [
+        "Hello,\n\nThank you for your message. I'm on parental leave until January 2027 and won't be reading emails. Please contact my colleague Bea Example (bea@example.org) instead.\n\nKind regards,\nAna",
+        "Hi, I'm currently traveling with limited access to email. I'll respond as soon as I can.",
+        "I will be out of the office starting 05.10.2026 and will not return until 12.10.2026. I will respond to your message when I return.",
+        "Thank you for your mail. I'm out of office today and will be back tomorrow. In urgent cases please call the office.",
+        "Ich werde ab 05.10.2026 nicht im Büro sein. Ich kehre zurück am 12.10.2026. Ich werde Ihre Nachricht nach meiner Rückkehr beantworten.",
+        "Sehr geehrte Damen und Herren,\n\nich bin vom 5. bis 16. Oktober 2026 im Urlaub. Ihre E-Mail wird nicht weitergeleitet. In dringenden Fällen erreichen Sie meine Vertretung unter bea@example.org.\n\nMit freundlichen Grüßen\nAna Example",
+        "Guten Tag, vielen Dank für Ihre E-Mail. Ich bin erst am 12. Oktober wieder im Büro.",
+        "Hallo, ich bin heute außer Haus und morgen wieder erreichbar. Bei dringenden Fragen bitte an bea@example.org wenden.",
+        "Bonjour, je suis en congé maternité jusqu'au 4 janvier 2027. Pour toute demande, merci de contacter bea@example.org. Cordialement",
+        "Bonjour, Actuellement absente, je prendrai connaissance de votre message à mon retour le 12 octobre. En cas d'urgence, contactez le standard.",
+        "Hola, estaré fuera de la oficina del 5 al 12 de octubre con acceso limitado al correo. Para temas urgentes, contacte con bea@example.org",
+        "Buongiorno, sarò assente dall'ufficio fino al 12 ottobre compreso. Per urgenze potete contattare bea@example.org. Cordiali saluti",
+        "Olá, estou de férias e regresso no dia 12 de outubro. Para assuntos urgentes, contacte bea@example.org.",
+        "Beste, ik ben tot en met 11 oktober met vakantie. Uw mail wordt niet doorgestuurd. Voor dringende zaken kunt u terecht bij bea@example.org.",
+        "Dzień dobry, jestem na urlopie do 12.10.2026. W pilnych sprawach proszę o kontakt z bea@example.org",
+        "Hej! Jag är på semester och åter på kontoret måndag 12 oktober. Vid brådskande ärenden, kontakta bea@example.org",
+        "Hej, jeg holder ferie til og med uge 41. Ved hastesager kontakt venligst bea@example.org",
+        "Hei, jeg er på ferie og er tilbake på kontoret 12. oktober. Ved hastesaker, ta kontakt med bea@example.org",
+        "Hei, olen vuosilomalla 5.-11.10.2026. Luen viestisi palattuani. Kiireellisissä asioissa: bea@example.org",
+        "Dobrý den, od 5. do 12. října čerpám dovolenou. V naléhavých případech kontaktujte bea@example.org.",
+        "Здравствуйте! С 5 по 12 октября я буду в отпуске. По всем срочным вопросам обращайтесь к Беа (bea@example.org).",
+        "Merhaba, 5-12 Ekim tarihleri arasında yıllık izindeyim. Acil durumlarda bea@example.org adresine yazabilirsiniz.",
+        "お世話になっております。誠に勝手ながら10月5日から10月12日まで夏季休暇をいただいております。お急ぎの方は bea@example.org までご連絡ください。",
+        "您好！我10月5日至10月12日休假，期间不方便查收邮件，如有急事请联系 bea@example.org 。",
+        "안녕하세요. 10월 5일부터 10월 12일까지 휴가로 자리를 비웁니다. 급한 용무는 bea@example.org 로 연락주시기 바랍니다.",
+        "Ana Example has left Example Ltd. Emails are no longer forwarded. Please contact info@example.org",
+        "Ich bin nicht mehr für die Example GmbH tätig. Bitte wenden Sie sich an info@example.org.",
+        "This address is no longer in use. Please send your mail to info@example.net.",
+        "Thank you for contacting Example Support! Your request (4711) has been received and is being reviewed by our support staff.",
+        "We've received your email and a member of our team will respond within 2 business days. Please do not reply to this message.",
+        "Vielen Dank für Ihre Anfrage. Wir haben Ihre Nachricht erhalten und werden uns schnellstmöglich bei Ihnen melden.",
+        "Merci de nous avoir contactés. Nous avons bien reçu votre message et nous vous répondrons dans les plus brefs délais.",
+        "I am out of the office.",
+        "Out of office until Monday.",
+    ];
+    let people = [
+        "Thanks Sales, I am back from holiday on Monday. Could we speak on Tuesday at 10?",
+        "Hi, we moved to a new office last month. My colleague Bea takes care of this now, please write to bea@example.org.",
+        "Not at the moment, we are travelling with the team until December. Try again in January.",
+        "Hallo, ich bin nächste Woche im Urlaub, danach gern. Melden Sie sich Mitte Oktober noch einmal?",
+        "I am interested but out of the office until Thursday. Can you call me on Friday?",
+        "We have received your offer and our team will discuss it. Please send us the terms.",
+        "I am on leave next week so let's do the demo before. Friday at 3pm works for me.",
+        "Bonjour, je serai absente la semaine prochaine. Pouvez-vous me rappeler le 12 ?",
+        "No thanks.",
+        "Please send me more information about the list of products.",
+        "I would like to stop by and take a look. Who removes the old machine?",
+        "Ok, stop the delivery for now please, we will order in spring.",
+        "Can you remove item 3 from the quote and send it again?",
+        "Bitte streichen Sie Position 3 aus dem Angebot.",
+        "We want to cancel the meeting on Monday.",
+        "How did you get my address?",
+        "Wir haben kein Interesse.",
+        "I'm not the right person, please contact my colleague bea@example.org.",
+        "Bea no longer handles purchasing, that's me now. What do you need?",
+        "My email address is ana@example.org, call me.",
+        "Danke für Ihre Nachricht. Wir haben derzeit keinen Bedarf.",
+        "Grazie per la mail. Al momento non siamo interessati.",
+        "会議は10月12日までに決めます。資料を送ってください。",
+        "谢谢，我们感兴趣，请发报价单。",
+        "Do your mails have an unsubscribe link? Our legal team asks before we buy.",
+        "He asked me to take him off the project team.",
+    ];
+    let leaving = [
+        "Remove",
+        "Kindly remove this address from your database.",
+        "I don't want these mails, unsubscribe me now!!!",
+        "Can you please take me off your email list",
+        "Who are you and how did you get my email? Remove me immediately from your list.",
+        "Löschen Sie bitte umgehend meine E-Mail-Adresse aus Ihrem Verteiler.",
+        "Bitte melden Sie mich von Ihrem Newsletter ab.",
+        "Ich möchte keine Werbung mehr von Ihnen erhalten.",
+        "Veuillez supprimer mon adresse de votre liste de diffusion.",
+        "Je ne souhaite plus recevoir vos emails, merci.",
+        "Darme de baja por favor",
+        "No me envíen más correos.",
+        "Non voglio più ricevere queste mail",
+        "Disiscrivetemi",
+        "Favor remover meu email da lista",
+        "Schrijf mij uit aub",
+        "Proszę wypisać mnie z newslettera",
+        "Avregistrera mig tack",
+        "Meld meg av nyhetsbrevet",
+        "Afmeld mig venligst",
+        "Lopettakaa näiden lähettäminen",
+        "Odhlaste mě prosím",
+        "Уберите меня из рассылки",
+        "Beni mail listenizden çıkarır mısınız",
+        "メール配信を停止してください",
+        "请停止发送邮件",
+        "메일 그만 보내주세요",
+        "Not interested. Please stop.",
+        "We never subscribed, remove us.",
+        "STOP SPAM",
+        "Please delete my data from your system.",
+        "opt-out",
+    ];
+    let all = machines.iter().map(|b| (*b, Kind::AutoReply));
+    let all = all.chain(people.iter().map(|b| (*b, Kind::Reply)));
+    let all: Vec<_> = all.chain(leaving.iter().map(|b| (*b, Kind::Unsubscribe))).collect();
+    check(&all, |(body, kind)| {
+        let finding = find(&mail("", body));
+        (finding.kind() != *kind).then(|| format!("- {body}\n    {}", why(&finding)))
     });
 }
 

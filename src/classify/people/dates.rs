@@ -3,6 +3,7 @@
 //! "until" and its kin name the day of return, "through" the last day of absence. A date that two
 //! countries read differently (9/8/2026) is refused, and so is a month without a day.
 
+use super::date_words::{AGAIN, ALSO, CUES, Cue, MONTHS, UNTIL_BEHIND};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -37,18 +38,6 @@ struct Found {
     day: u32,
     start: usize,
     end: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cue {
-    Start,
-    /// Names the day of return.
-    Until,
-    /// Names the last day of absence.
-    Through,
-    Return,
-    /// Return if the sentence also says "again".
-    From,
 }
 
 /// The day of return that a text names, seen from the day on which it was sent.
@@ -148,7 +137,9 @@ fn date(text: &str, tokens: &[Token], at: usize) -> Option<(Option<Found>, usize
         let t = token(n).filter(|t| t.kind == Kind::Word)?;
         text.get(t.start..t.end)
     };
-    let full_year = |n: usize| number(n).filter(|(v, d)| *d == 4 && (2000..2100).contains(v)).and_then(|(v, _)| i32::try_from(v).ok());
+    let full_year = |n: usize| {
+        number(n).filter(|(v, d)| *d == 4 && (2000..2100).contains(v)).and_then(|(v, _)| i32::try_from(v).ok())
+    };
     let start = token(0)?.start;
     let found = |year: Option<i32>, month: u32, day: u32, used: usize| {
         let end = tokens.get(at + used - 1).map_or(start, |t| t.end);
@@ -217,7 +208,9 @@ fn date(text: &str, tokens: &[Token], at: usize) -> Option<(Option<Found>, usize
     if sign(used) == Some('.') || sign(used) == Some('º') {
         used += 1;
     }
-    if word(used).is_some_and(|w| matches!(w, "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "e" | "ste" | "de")) && word(used).and_then(month).is_none() {
+    if word(used).is_some_and(|w| matches!(w, "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "e" | "ste" | "de"))
+        && word(used).and_then(month).is_none()
+    {
         used += 1;
     }
     if word(used).is_some_and(|w| matches!(w, "of" | "de" | "tháng" | "di")) {
@@ -247,64 +240,11 @@ fn short_year(number: Option<(u32, usize)>) -> Option<i32> {
 }
 
 fn month(word: &str) -> Option<u32> {
-    const MONTHS: [&[&str]; 12] = [
-        &["january", "jan", "januar", "jänner", "janvier", "janv", "enero", "ene", "gennaio", "gen", "janeiro", "januari", "stycznia", "styczeń", "tammikuuta", "tammikuun", "ledna", "leden", "января", "янв", "січня", "ocak", "január", "ianuarie", "ιανουαρίου", "януари"],
-        &["february", "feb", "februar", "février", "févr", "fevrier", "febrero", "febbraio", "fevereiro", "fev", "februari", "lutego", "luty", "helmikuuta", "února", "únor", "февраля", "фев", "лютого", "şubat", "február", "februarie", "φεβρουαρίου", "февруари"],
-        &["march", "mar", "märz", "mrz", "mars", "marzo", "março", "maart", "mrt", "marca", "marzec", "marts", "maaliskuuta", "března", "březen", "марта", "мар", "березня", "mart", "március", "martie", "μαρτίου", "март"],
-        &["april", "apr", "avril", "avr", "abril", "abr", "aprile", "kwietnia", "kwiecień", "huhtikuuta", "dubna", "duben", "апреля", "апр", "квітня", "nisan", "április", "aprilie", "απριλίου", "април"],
-        &["may", "mai", "mayo", "maggio", "mag", "maio", "mei", "maja", "maj", "toukokuuta", "května", "květen", "мая", "май", "травня", "mayıs", "május", "μαΐου"],
-        &["june", "jun", "juni", "juin", "junio", "giugno", "giu", "junho", "czerwca", "czerwiec", "kesäkuuta", "června", "červen", "июня", "июн", "червня", "haziran", "június", "iunie", "ιουνίου", "юни"],
-        &["july", "jul", "juli", "juillet", "juil", "julio", "luglio", "lug", "julho", "lipca", "lipiec", "heinäkuuta", "července", "červenec", "июля", "июл", "липня", "temmuz", "július", "iulie", "ιουλίου", "юли"],
-        &["august", "aug", "août", "aout", "agosto", "ago", "augustus", "augusti", "sierpnia", "sierpień", "elokuuta", "srpna", "srpen", "августа", "авг", "серпня", "ağustos", "augusztus", "αυγούστου", "август"],
-        &["september", "sep", "sept", "septembre", "septiembre", "setiembre", "settembre", "set", "setembro", "września", "wrzesień", "syyskuuta", "září", "сентября", "сен", "сент", "вересня", "eylül", "szeptember", "septembrie", "σεπτεμβρίου", "септември"],
-        &["october", "oct", "oktober", "okt", "octobre", "octubre", "ottobre", "ott", "outubro", "out", "października", "październik", "lokakuuta", "října", "říjen", "октября", "окт", "жовтня", "ekim", "október", "octombrie", "οκτωβρίου", "октомври"],
-        &["november", "nov", "novembre", "noviembre", "novembro", "listopada", "marraskuuta", "listopadu", "ноября", "ноя", "листопада", "kasım", "noiembrie", "νοεμβρίου", "ноември"],
-        &["december", "dec", "dezember", "dez", "décembre", "déc", "decembre", "diciembre", "dic", "dicembre", "dezembro", "grudnia", "grudzień", "joulukuuta", "prosince", "prosinec", "декабря", "дек", "грудня", "aralık", "decembrie", "δεκεμβρίου", "декември"],
-    ];
     static MAP: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
         (1..).zip(MONTHS).flat_map(|(number, names)| names.iter().map(move |name| (*name, number))).collect()
     });
     MAP.get(word).copied()
 }
-
-/// Words before a date, by what they make of it.
-const CUES: &[(Cue, &[&str])] = &[
-    (
-        Cue::Through,
-        &[
-            "through", "thru", "up to and including", "until and including", "bis einschließlich", "bis einschliesslich", "bis einschl.", "bis inkl.", "bis inklusive", "bis incl.", "bis und mit", "bis zum einschließlich", "jusqu'au inclus", "t/m", "tot en met", "til og med", "t.o.m.", "t.o.m", "till och med", "tom", "до конца", "по", "do włącznie", "do dnia włącznie", "včetně", "inclusive",
-        ],
-    ),
-    (
-        Cue::Until,
-        &[
-            "until", "till", "'til", "til", "bis", "bis zum", "jusqu'au", "jusqu'à", "jusqu'en", "hasta el", "hasta", "fino al", "fino a", "fino all'", "sino al", "até", "até ao", "até o", "até dia", "tot", "do", "do dnia", "til den", "till den", "до", "до дня", "до:", "έως", "μέχρι", "până pe", "până la", "đến", "sampai",
-        ],
-    ),
-    (
-        Cue::Return,
-        &[
-            "back on", "back in the office on", "back at work on", "back", "return on", "returning on", "returning", "return to the office on", "return to work on", "return", "in the office on", "available again on", "wieder am", "wieder im büro am", "wieder ab", "wieder ab dem", "zurück am", "zurück ab", "rückkehr am", "rückkehr", "rückkehr:", "de retour le", "de retour au bureau le", "de retour", "retour le", "reviendrai le", "reviens le", "regreso el", "regresaré el", "regreso", "regresaré", "volveré el", "vuelvo el", "de vuelta el", "de regreso el", "rientro il", "rientrerò il", "rientro", "rientrerò in ufficio il", "tornerò il", "ritorno il", "regresso a", "regresso em", "regresso no dia", "regressarei a", "retorno em", "retornarei em", "retornarei no dia", "retornarei dia", "retorno dia", "voltarei em", "voltarei dia", "voltarei a", "de volta em", "terug op", "terug vanaf", "weer op kantoor op", "weer aanwezig op", "weer aanwezig vanaf", "weer bereikbaar vanaf", "weer vanaf", "wracam", "wracam do biura", "wrócę", "powrót", "powrót:", "wracam do pracy", "będę ponownie", "tillbaka den", "tillbaka", "åter den", "åter på kontoret den", "åter", "tilbage den", "tilbage", "tilbage på kontoret den", "tilbake den", "tilbake på kontoret den", "tilbake", "palaan", "palaan töihin", "palaan toimistolle", "takaisin", "vrátím se", "vracím se", "zpět v kanceláři", "zpět", "вернусь", "вернусь в офис", "выхожу", "выйду", "повернуся", "dönüş tarihim", "dönüş tarihi", "visszatérek", "înapoi pe", "επιστρέφω στις", "θα επιστρέψω στις",
-        ],
-    ),
-    (
-        Cue::From,
-        &[
-            "ab dem", "ab", "from", "as of", "starting", "à partir du", "dès le", "a partir del", "a partir de", "a partir do", "a partire dal", "dal", "vanaf", "od", "od dnia", "från och med", "från", "fra og med", "fra", "с", "с:",
-        ],
-    ),
-    (
-        Cue::Start,
-        &["since", "seit", "vom", "von", "depuis", "depuis le", "du", "desde", "desde el", "del", "van", "between", "zwischen", "entre", "on leave on", "mellan", "mellem", "из", "am", "left on", "letzter arbeitstag", "last day was", "verlassen"],
-    ),
-];
-
-/// Words that make a day a day of return, in the same sentence or behind the date.
-const AGAIN: &[&str] = &[
-    "again", "back", "return", "wieder", "zurück", "de retour", "à nouveau", "de nouveau", "de nuevo", "nuevamente", "de vuelta", "regres", "di nuovo", "rientr", "tornerò", "novamente", "de volta", "retorn", "weer ", "terug", "ponownie", "wracam", "wróc", "znów", "tillbaka", "åter", "tilbage", "tilbake", "igen", "igjen", "palaan", "takaisin", "jälleen", "zpět", "vrát", "opět", "вернусь", "снова", "выхожу", "döneceğim", "dönüyorum", "tekrar", "戻", "復帰", "出社", "回来", "回來", "返回", "回到", "复工", "恢复", "上班", "복귀", "출근", "돌아",
-];
-const ALSO: &[&str] = &["inclusive", "inclusief", "inclus", "inclu", "einschließlich", "einschliesslich", "inklusive", "incluso", "incluido", "compreso", "włącznie", "včetně", "vrátane", "включительно", "dahil", "incl", "inkl"];
-const UNTIL_BEHIND: &[&str] = &["asti", "saakka", "'e kadar", "'a kadar", "tarihine kadar", "kadar", "まで", "까지", "-ig", "为止"];
 
 /// What the words around a date make of it.
 fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
@@ -337,7 +277,10 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
         Some(Cue::Until) if matches!(text.get(end..), Some(t) if t.starts_with("至") || t.starts_with("到")) => None,
         Some(cue @ (Cue::Until | Cue::Through | Cue::Return)) => Some(cue),
         Some(Cue::From) => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
-        Some(Cue::Start) => (before.trim_end().ends_with(" am") || before.trim() == "am").then_some(()).filter(|()| again_behind).map(|()| Cue::Return),
+        Some(Cue::Start) => (before.trim_end().ends_with(" am") || before.trim() == "am")
+            .then_some(())
+            .filter(|()| again_behind)
+            .map(|()| Cue::Return),
         None if before.trim_end().ends_with(['至', '到']) => Some(Cue::Until),
         None => again_behind.then_some(Cue::Return),
     }
@@ -363,17 +306,18 @@ fn sentence_before(text: &str, start: usize) -> &str {
     let window = all.get(from..).unwrap_or_default();
     let cut = window
         .char_indices()
-        .filter(|(at, c)| match c {
+        .rfind(|(at, c)| match c {
             '!' | '?' | '。' | '！' | '？' => true,
             // A dot behind a digit or a short word is no end of a sentence ("5. bis 12.").
             '.' => {
                 let word = window.get(..*at).and_then(|w| w.split_whitespace().next_back()).unwrap_or_default();
-                window.get(at + 1..).is_some_and(|t| t.starts_with(char::is_whitespace)) && word.chars().count() > 4 && !word.ends_with(|c: char| c.is_ascii_digit())
+                window.get(at + 1..).is_some_and(|t| t.starts_with(char::is_whitespace))
+                    && word.chars().count() > 4
+                    && !word.ends_with(|c: char| c.is_ascii_digit())
             }
             '\n' => window.get(at + 1..).is_some_and(|t| t.starts_with('\n')),
             _ => false,
         })
-        .last()
         .map_or(0, |(at, c)| at + c.len_utf8());
     window.get(cut..).unwrap_or_default()
 }

@@ -197,23 +197,55 @@ impl<'h> Writer<'h> {
                 || attribute(attributes, "cite").is_some()
                 || !class.is_empty()
                 || has(style, "border-left");
-            return Some(Sense::Is(if cite { Mark::Quoted } else { Mark::Indented }));
+            let open = if attributes.trim().is_empty() { Mark::Bare } else { Mark::Indented };
+            return Some(Sense::Is(if cite { Mark::Quoted } else { open }));
         }
         let named = |words: &[&str]| words.iter().any(|w| has(class, w) || has(id, w));
         // Outlook for web and Outlook for phones put these before the quote, not around it.
-        if named(&["divrplyfwdmsg", "appendonsend", "ms-outlook-mobile-reference-message", "mail-editor-reference-message-container", "divrpl"]) {
+        if named(&[
+            "divrplyfwdmsg",
+            "appendonsend",
+            "ms-outlook-mobile-reference-message",
+            "mail-editor-reference-message-container",
+            "divrpl",
+        ]) {
             self.end_line();
             self.cut = true;
             return None;
         }
         if named(&[
-            "olk_src_body_section", "yahoo_quoted", "protonmail_quote", "tutanota_quote", "zmail_extra", "moz-forward-container", "zm_quoted",
-            "front-blockquote", "freebirdformsource", "qt-outlook", "ms-outlook-quote", "quotedtext", "mailquote", "replyforward", "isforwardcontent", "crisp-quoted",
+            "olk_src_body_section",
+            "yahoo_quoted",
+            "protonmail_quote",
+            "tutanota_quote",
+            "zmail_extra",
+            "moz-forward-container",
+            "zm_quoted",
+            "front-blockquote",
+            "freebirdformsource",
+            "qt-outlook",
+            "ms-outlook-quote",
+            "quotedtext",
+            "mailquote",
+            "replyforward",
+            "isforwardcontent",
+            "crisp-quoted",
         ]) {
             return Some(Sense::Is(Mark::Quoted));
         }
-        if named(&["gmail_signature", "moz-signature", "protonmail_signature", "ms-outlook-mobile-signature", "outlooksignature", "yahoo_signature", "zm_signature", "apple-mail-signature", "applemailsignature", "x_signature", "mobile-signature"])
-            || id.eq_ignore_ascii_case("signature")
+        if named(&[
+            "gmail_signature",
+            "moz-signature",
+            "protonmail_signature",
+            "ms-outlook-mobile-signature",
+            "outlooksignature",
+            "yahoo_signature",
+            "zm_signature",
+            "apple-mail-signature",
+            "applemailsignature",
+            "x_signature",
+            "mobile-signature",
+        ]) || id.eq_ignore_ascii_case("signature")
             || class.eq_ignore_ascii_case("signature")
         {
             return Some(Sense::Is(Mark::Signature));
@@ -259,7 +291,8 @@ impl<'h> Writer<'h> {
             }
             // What is plain up to the next space, entity or control is copied at once.
             if c.is_ascii_graphic() && c != '&' {
-                let run = rest.bytes().skip(1).position(|b| !b.is_ascii_graphic() || b == b'&').map_or(rest.len(), |p| p + 1);
+                let run =
+                    rest.bytes().skip(1).position(|b| !b.is_ascii_graphic() || b == b'&').map_or(rest.len(), |p| p + 1);
                 self.space();
                 self.line.push_str(rest.get(..run).unwrap_or_default());
                 rest = rest.get(run..).unwrap_or_default();
@@ -314,8 +347,32 @@ impl<'h> Writer<'h> {
 
 fn is_block(name: &str) -> bool {
     const BLOCKS: [&str; 26] = [
-        "div", "p", "tr", "table", "ul", "ol", "li", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "body", "html", "section",
-        "article", "header", "footer", "pre", "center", "dl", "dt", "dd", "address",
+        "div",
+        "p",
+        "tr",
+        "table",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "body",
+        "html",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "pre",
+        "center",
+        "dl",
+        "dt",
+        "dd",
+        "address",
     ];
     name.len() <= 10 && BLOCKS.iter().any(|b| b.eq_ignore_ascii_case(name))
 }
@@ -362,20 +419,19 @@ fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
         let key = attributes.get(from..at)?.trim_end();
         let matches = key.len() >= name.len()
             && key.get(key.len() - name.len()..).is_some_and(|k| k.eq_ignore_ascii_case(name))
-            && key.get(..key.len() - name.len()).is_some_and(|b| b.is_empty() || b.ends_with(|c: char| c.is_ascii_whitespace() || c == '/'));
+            && key
+                .get(..key.len() - name.len())
+                .is_some_and(|b| b.is_empty() || b.ends_with(|c: char| c.is_ascii_whitespace() || c == '/'));
         let value = attributes.get(at + 1..)?;
         let skipped = value.len() - value.trim_start().len();
         let value = value.trim_start();
-        let (found, used) = match value.chars().next() {
-            Some(q @ ('"' | '\'')) => {
-                let inner = value.get(1..)?;
-                let end = inner.find(q).unwrap_or(inner.len());
-                (inner.get(..end)?, end + 2)
-            }
-            _ => {
-                let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
-                (value.get(..end)?, end)
-            }
+        let (found, used) = if let Some(q @ ('"' | '\'')) = value.chars().next() {
+            let inner = value.get(1..)?;
+            let end = inner.find(q).unwrap_or(inner.len());
+            (inner.get(..end)?, end + 2)
+        } else {
+            let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
+            (value.get(..end)?, end)
         };
         if matches {
             return Some(found);

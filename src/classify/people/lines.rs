@@ -16,8 +16,10 @@ pub enum Mark {
     Own,
     /// In an element that quotes.
     Quoted,
-    /// In a `blockquote` that may quote or merely indent.
+    /// In a `blockquote` that indents by its style, and may quote.
     Indented,
+    /// In a `blockquote` without any attribute: a quote unless the mail marks its quotes better.
+    Bare,
     /// In an element that holds a signature.
     Signature,
     /// Behind the border after which everything is quoted.
@@ -58,7 +60,7 @@ pub fn of<'m>(mail: &'m Mail<'_>) -> Vec<Line<'m>> {
     lines
 }
 
-/// The lines of a plain text; `flowed` tells whether DelSp is on (RFC 3676).
+/// The lines of a plain text; `flowed` tells whether `DelSp` is on (RFC 3676).
 fn plain<'t>(text: &'t str, flowed: Option<bool>, lines: &mut Vec<Line<'t>>) {
     for raw in text.split('\n').take(MAX_LINES) {
         let raw = raw.strip_suffix('\r').unwrap_or(raw);

@@ -20,7 +20,10 @@ static VERBS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(
 
 /// The line without what quotes and decorates it: white space, `*bold*`, bullets.
 pub fn bare(line: &str) -> &str {
-    line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '\u{200e}' | '\u{200f}' | '\u{feff}' | '\u{202a}' | '\u{202b}' | '\u{202c}'))
+    line.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(c, '*' | '\u{200e}' | '\u{200f}' | '\u{feff}' | '\u{202a}' | '\u{202b}' | '\u{202c}')
+    })
 }
 
 /// Whether the line begins with a quote mark.
@@ -34,7 +37,8 @@ pub fn is_border(line: &str) -> bool {
     let line = line.trim();
     let mut count = 0;
     for c in line.chars() {
-        if !matches!(c, '-' | '_' | '=' | '*' | '#' | '~' | '+' | '—' | '–' | '―' | '─' | '━' | '•' | '·' | ' ') {
+        if !matches!(c, '-' | '_' | '=' | '*' | '#' | '~' | '+' | '—' | '–' | '―' | '─' | '━' | '•' | '·' | ' ')
+        {
             return false;
         }
         count += usize::from(c != ' ');
@@ -50,7 +54,8 @@ pub fn is_separator(line: &str) -> bool {
         return false;
     }
     let words = line.trim_matches(|c: char| {
-        c.is_whitespace() || matches!(c, '-' | '_' | '=' | '*' | '>' | '—' | '–' | '─' | '#' | '|' | '<' | '~' | '+' | '【' | '】')
+        c.is_whitespace()
+            || matches!(c, '-' | '_' | '=' | '*' | '>' | '—' | '–' | '─' | '#' | '|' | '<' | '~' | '+' | '【' | '】')
     });
     let dressed = words.len() < line.len();
     let ends = words.ends_with([':', '：']);
@@ -64,7 +69,9 @@ pub fn is_separator(line: &str) -> bool {
 
 /// The label and the value of a line such as `*From:* Ana <ana@example.org>`.
 fn header(line: &str) -> Option<(Label, &str)> {
-    let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '|' | '>' | '_' | '\u{feff}' | '\u{200e}' | '\u{200f}'));
+    let line = line.trim_start_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '*' | '|' | '>' | '_' | '\u{feff}' | '\u{200e}' | '\u{200f}')
+    });
     let at = line.char_indices().take(40).find(|(_, c)| matches!(c, ':' | '：'))?;
     let (name, value) = line.split_at_checked(at.0)?;
     let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | '|'));
@@ -72,11 +79,7 @@ fn header(line: &str) -> Option<(Label, &str)> {
         return None;
     }
     let value = value.trim_start_matches([':', '：', '*', ' ', '\t', '\u{a0}', '|']);
-    let label = match name.is_ascii() && !name.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => tongues::label(name),
-        false => tongues::label(&name.to_lowercase()),
-    }?;
-    Some((label, value))
+    tongues::label(&name.to_lowercase()).map(|label| (label, value))
 }
 
 /// Whether a block of mail headers begins at line `at`.
@@ -97,32 +100,25 @@ pub fn is_header_block(lines: &[Line<'_>], at: usize) -> bool {
             }
             continue;
         }
-        match header(&line.text) {
-            Some((label, value)) => {
-                foreign = 0;
-                if !roles.contains(&label) {
-                    roles.push(label);
-                }
-                address |= matches!(label, Label::From | Label::To) && value.contains('@');
-                time |= label == Label::Date && is_time(value);
-                // Samsung puts two headers into one line.
-                if value.len() < 400 {
-                    for (colon, _) in value.match_indices(':') {
-                        let word = value.get(..colon).unwrap_or_default().trim_end();
-                        let word = word.rsplit(char::is_whitespace).next().unwrap_or_default().to_lowercase();
-                        if let Some(label) = tongues::label(&word)
-                            && !roles.contains(&label)
-                        {
-                            roles.push(label);
-                        }
-                    }
-                }
-            }
+        let Some((label, value)) = header(&line.text) else {
             // A long value goes on in the next line; two lines in a row do not.
-            None => {
-                foreign += 1;
-                if foreign > 1 || (blanks > 0 && roles.len() > 1) {
-                    break;
+            foreign += 1;
+            if foreign > 1 || (blanks > 0 && roles.len() > 1) {
+                break;
+            }
+            continue;
+        };
+        foreign = 0;
+        note(&mut roles, label);
+        address |= matches!(label, Label::From | Label::To) && value.contains('@');
+        time |= label == Label::Date && is_time(value);
+        // Samsung puts two headers into one line.
+        if value.len() < 400 {
+            for (colon, _) in value.match_indices(':') {
+                let word = value.get(..colon).unwrap_or_default().trim_end();
+                let word = word.rsplit(char::is_whitespace).next().unwrap_or_default().to_lowercase();
+                if let Some(label) = tongues::label(&word) {
+                    note(&mut roles, label);
                 }
             }
         }
@@ -142,8 +138,16 @@ pub fn is_header_block(lines: &[Line<'_>], at: usize) -> bool {
     // A lone From with nothing but an address, apart from the text: what is left of a block.
     first == Label::From
         && is_only_address(first_value)
-        && at.checked_sub(1).is_some_and(|before| lines.get(before).is_some_and(|l| l.text.trim().is_empty() || is_border(&l.text)))
+        && at
+            .checked_sub(1)
+            .is_some_and(|before| lines.get(before).is_some_and(|l| l.text.trim().is_empty() || is_border(&l.text)))
         && lines.get(at + 1).is_some_and(|l| l.text.trim().is_empty())
+}
+
+fn note(roles: &mut Vec<Label>, label: Label) {
+    if !roles.contains(&label) {
+        roles.push(label);
+    }
 }
 
 fn is_only_address(value: &str) -> bool {
@@ -158,7 +162,9 @@ fn is_time(text: &str) -> bool {
 }
 
 fn has_year(text: &str) -> bool {
-    text.as_bytes().windows(4).any(|w| matches!(w, [b'1', b'9', a, b] | [b'2', b'0', a, b] if a.is_ascii_digit() && b.is_ascii_digit()))
+    text.as_bytes()
+        .windows(4)
+        .any(|w| matches!(w, [b'1', b'9', a, b] | [b'2', b'0', a, b] if a.is_ascii_digit() && b.is_ascii_digit()))
 }
 
 /// The last line of the attribution that begins at line `at`, if one does.
@@ -197,17 +203,41 @@ pub fn attribution(lines: &[Line<'_>], at: usize) -> Option<usize> {
         if is_attribution(&joined, lines, number) {
             // Text that runs into an attribution without a blank line begins no attribution:
             // a later line does.
-            let later = number > at
-                && !opens_plainly(start)
-                && (at + 1..=number).any(|n| attribution_begins(lines, n, number));
+            let later =
+                number > at && !opens_plainly(start) && (at + 1..=number).any(|n| attribution_begins(lines, n, number));
             return (!later).then_some(number);
         }
-        // A sentence that has ended is no attribution that goes on.
-        if text.ends_with(['!', '?', ';']) {
+        if ends_sentence(text) {
             return None;
         }
     }
     None
+}
+
+/// Whether a sentence ends here: an attribution does not go on behind it. A dot behind a short
+/// word or a digit may be a date's.
+fn ends_sentence(text: &str) -> bool {
+    let Some(rest) = text.strip_suffix('.') else {
+        return text.ends_with(['!', '?', ';', '。']);
+    };
+    let word = rest.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    word.chars().count() >= 4
+        && !matches!(
+            word.to_lowercase().as_str(),
+            "sept"
+                | "janv"
+                | "févr"
+                | "juil"
+                | "lokak"
+                | "syysk"
+                | "maalisk"
+                | "heinäk"
+                | "tammik"
+                | "helmik"
+                | "toukok"
+                | "marrask"
+                | "jouluk"
+        )
 }
 
 /// Whether lines `at` to `last` are an attribution that begins with a date or "On".
@@ -262,7 +292,12 @@ fn is_attribution(joined: &str, lines: &[Line<'_>], last: usize) -> bool {
     ends_open(text)
         && text.len() < 120
         && verb_end(&text.to_lowercase()).is_some_and(|v| v.1)
-        && lines.iter().skip(last + 1).take(3).find(|l| !l.text.trim().is_empty()).is_some_and(|l| is_quoted(&l.text) || matches!(l.mark, Mark::Quoted | Mark::Indented))
+        && lines
+            .iter()
+            .skip(last + 1)
+            .take(3)
+            .find(|l| !l.text.trim().is_empty())
+            .is_some_and(|l| is_quoted(&l.text) || matches!(l.mark, Mark::Quoted | Mark::Indented | Mark::Bare))
 }
 
 /// Whether the words say who wrote when.
@@ -283,16 +318,27 @@ fn looks_written(text: &str) -> bool {
     match verb_end(&lower) {
         Some((_, at_end)) if ends || at_end => {
             // "On 12 May 2026 I wrote:" is the person's own sentence.
-            if lower.contains(" i wrote") || lower.contains(" ich schrieb") || lower.contains(" j'ai écrit") || lower.contains(" you wrote") && !address {
+            if lower.contains(" i wrote")
+                || lower.contains(" ich schrieb")
+                || lower.contains(" j'ai écrit")
+                || lower.contains(" you wrote") && !address
+            {
                 return false;
             }
             if !ends && !at_end {
                 return false;
             }
-            (date && opens && (ends || address)) || (address && (date || ends) && (opens || names_first(text)))
+            (date && opens && (ends || address))
+                || (address && (date || ends) && (opens || names_first(text)))
+                || (address && date && ends && at_end)
         }
         // Without a verb: a date first, an address in brackets last.
-        _ => ends && date && opens && address && lower.trim_end_matches([':', '：']).trim_end().ends_with(['>', ')', ']']),
+        _ => {
+            ends && date
+                && opens
+                && address
+                && lower.trim_end_matches([':', '：']).trim_end().ends_with(['>', ')', ']'])
+        }
     }
 }
 
@@ -308,7 +354,8 @@ fn opens(lower: &str) -> bool {
 /// words of daily use somewhere ("to" is Thursday in Finnish).
 fn opens_plainly(text: &str) -> bool {
     let first = text.split(char::is_whitespace).next().unwrap_or_default();
-    ["On", "Am", "Le", "El", "Il", "Em", "Op", "Den", "På", "Dnia", "W", "Dne", "Dňa", "В", "Vào", "Pada", "Στις"].contains(&first)
+    ["On", "Am", "Le", "El", "Il", "Em", "Op", "Den", "På", "Dnia", "W", "Dne", "Dňa", "В", "Vào", "Pada", "Στις"]
+        .contains(&first)
 }
 
 /// Whether a name and an address come first: "Ana Example <ana@example.org> schrieb am …:".
@@ -339,10 +386,10 @@ fn verb_end(lower: &str) -> Option<(usize, bool)> {
 
 fn iso_date(text: &str) -> bool {
     let mut parts = text.splitn(3, ['-', '/', '.']);
-    let number = |p: Option<&str>, most: usize| p.is_some_and(|p| !p.is_empty() && p.len() <= most && p.bytes().all(|b| b.is_ascii_digit()));
+    let number = |p: Option<&str>, most: usize| {
+        p.is_some_and(|p| !p.is_empty() && p.len() <= most && p.bytes().all(|b| b.is_ascii_digit()))
+    };
     let year = parts.next();
-    if !(number(year, 4) && year.is_some_and(|y| y.len() == 4)) || !number(parts.next(), 2) {
-        return false;
-    }
-    parts.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    let begins = number(year, 4) && year.is_some_and(|y| y.len() == 4) && number(parts.next(), 2);
+    begins && parts.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }

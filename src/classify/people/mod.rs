@@ -12,6 +12,7 @@
 //! "unsubscribe" in every answer that quotes it.
 
 mod automatic;
+mod date_words;
 mod dates;
 mod html;
 mod language;
@@ -30,11 +31,14 @@ use crate::message::Mail;
 /// Octets of the own words that rules look at.
 const JUDGED: usize = 6_000;
 
+/// Octets of a subject that rules look at; a longer one is an attack.
+const SUBJECT: usize = 1_000;
+
 /// What a mail that is no machine's report says, if anything.
 #[must_use]
 pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
     let words = words(mail);
-    let subject = mail.subject().map(str::trim).unwrap_or_default();
+    let subject = head(mail.subject().map(str::trim).unwrap_or_default(), SUBJECT);
     if words.text.is_empty() && words.signature.is_none() && subject.is_empty() && !words.has_attachments {
         return None;
     }
@@ -93,19 +97,26 @@ fn reply(mail: &Mail<'_>, subject: &str, words: &Words) -> Option<Finding> {
 /// The prefix that a mail program puts before the subject of an answer, "Re:" and its kin.
 fn answer_prefix(subject: &str) -> Option<&str> {
     const PREFIXES: [&str; 24] = [
-        "re", "aw", "sv", "vs", "odp", "ynt", "rv", "antw", "res", "ris", "rif", "ref", "r", "бет", "отв", "vá", "bls", "atb", "στ", "απ", "回复", "回覆", "答复", "答覆",
+        "re", "aw", "sv", "vs", "odp", "ynt", "rv", "antw", "res", "ris", "rif", "ref", "r", "бет", "отв", "vá", "bls",
+        "atb", "στ", "απ", "回复", "回覆", "答复", "答覆",
     ];
     let (head, _) = subject.split_once([':', '：'])?;
     let end = head.len();
     // "Re[2]", "RE (2)".
     let word = head.split(['[', '(', '^']).next().unwrap_or(head).trim();
-    let known = PREFIXES.iter().any(|p| p.eq_ignore_ascii_case(word) || *p == word.to_lowercase()) || word == "返信" || word == "회신";
+    let known = PREFIXES.iter().any(|p| p.eq_ignore_ascii_case(word) || *p == word.to_lowercase())
+        || word == "返信"
+        || word == "회신";
     known.then(|| subject.get(..=end)).flatten().or_else(|| known.then_some(head))
 }
 
 /// The part of a text that rules look at.
 fn judged(text: &str) -> &str {
-    let mut end = JUDGED.min(text.len());
+    head(text, JUDGED)
+}
+
+fn head(text: &str, octets: usize) -> &str {
+    let mut end = octets.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }

@@ -31,7 +31,14 @@ pub struct Own {
 
 /// Reads the person's own words out of the lines of a body.
 pub fn own_words(lines: &[Line<'_>]) -> Own {
-    let (classes, split) = classify(lines);
+    let (mut classes, split) = classify(lines, false);
+    let quotes = classes.iter().any(|c| matches!(c, Class::Quoted | Class::Intro));
+    if !quotes
+        && lines.iter().any(|l| l.mark == Mark::Bare)
+        && lines.iter().find(|l| !l.text.trim().is_empty()).is_some_and(|l| l.mark == Mark::Own)
+    {
+        classes = classify(lines, true).0;
+    }
     let mut own = Own::default();
     let mut signature = String::new();
     let mut segments = 0_usize;
@@ -88,10 +95,8 @@ pub fn own_words(lines: &[Line<'_>]) -> Own {
         }
         at = end;
     }
-    let trimmed = own.text.trim();
-    if trimmed.len() != own.text.len() {
-        own.text = trimmed.to_owned();
-    }
+    own.text.truncate(own.text.trim_end().len());
+    own.text.drain(..own.text.len() - own.text.trim_start().len());
     let signature = signature.trim();
     own.signature = (!signature.is_empty()).then(|| signature.to_owned());
     own.layout = match (segments, quotes) {
@@ -112,7 +117,7 @@ fn push_line(to: &mut String, line: &str) {
 }
 
 /// The class of each line, and the place inside a line where a quote begins, if one does.
-fn classify(lines: &[Line<'_>]) -> (Vec<Class>, Option<(usize, usize)>) {
+fn classify(lines: &[Line<'_>], bare_quotes: bool) -> (Vec<Class>, Option<(usize, usize)>) {
     let mut classes = Vec::with_capacity(lines.len());
     let mut split = None;
     let last_fence = lines.iter().rposition(|l| l.text.trim_start().starts_with("```"));
@@ -137,11 +142,11 @@ fn classify(lines: &[Line<'_>]) -> (Vec<Class>, Option<(usize, usize)>) {
                 classes.push(if text.is_empty() { Class::Blank } else { Class::Signature });
                 continue;
             }
-            Mark::Indented if in_quote => {
+            Mark::Indented | Mark::Bare if in_quote || (bare_quotes && line.mark == Mark::Bare) => {
                 classes.push(Class::Quoted);
                 continue;
             }
-            Mark::Indented | Mark::Own => {}
+            Mark::Indented | Mark::Bare | Mark::Own => {}
         }
         if signature::is_empty(text) {
             classes.push(Class::Blank);
@@ -229,12 +234,11 @@ fn border(lines: &[Line<'_>], at: usize, own_above: bool) -> Border {
 }
 
 fn next_is_quoted(lines: &[Line<'_>], from: usize) -> bool {
-    lines
-        .iter()
-        .skip(from)
-        .take(6)
-        .find(|l| !l.text.trim().is_empty())
-        .is_some_and(|l| matches!(l.mark, Mark::Quoted | Mark::Indented) || marks::is_quoted(&l.text) || (l.mark == Mark::Own && l.text.starts_with("| ")))
+    lines.iter().skip(from).take(6).find(|l| !l.text.trim().is_empty()).is_some_and(|l| {
+        matches!(l.mark, Mark::Quoted | Mark::Indented | Mark::Bare)
+            || marks::is_quoted(&l.text)
+            || (l.mark == Mark::Own && l.text.starts_with("| "))
+    })
 }
 
 /// A piece of a quoted line that a program wrapped without a quote mark: alone between quoted

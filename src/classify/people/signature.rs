@@ -85,17 +85,25 @@ pub fn is_phone_footer(line: &str) -> bool {
         return false;
     }
     let lower = visible.to_lowercase();
-    let begins = FOOTERS.as_ref().is_some_and(|f| f.find(aho_corasick::Input::new(&lower).anchored(aho_corasick::Anchored::Yes)).is_some());
+    let begins = FOOTERS
+        .as_ref()
+        .is_some_and(|f| f.find(aho_corasick::Input::new(&lower).anchored(aho_corasick::Anchored::Yes)).is_some());
     if !begins {
         return words <= 6
             && lower.chars().count() <= 60
             && SENT_FROM_END.iter().any(|w| lower.trim_end_matches(['.', '。']).ends_with(w))
-            && ["iphone", "ipad", "android", "samsung", "outlook", "huawei", "xiaomi", "スマ", "galaxy", "手机", "手機", "휴대", "mobil", "handy"].iter().any(|d| lower.contains(d));
+            && [
+                "iphone", "ipad", "android", "samsung", "outlook", "huawei", "xiaomi", "スマ", "galaxy", "手机",
+                "手機", "휴대", "mobil", "handy",
+            ]
+            .iter()
+            .any(|d| lower.contains(d));
     }
     // "Sent from a train, will answer later." is the person's own.
     let sentence = visible.ends_with(['.', '!']) && words > 8;
     let loose = lower.starts_with("sent from") && !lower.starts_with("sent from my") && words > 7;
-    let german = (lower.starts_with("von meine") && !lower.contains("gesendet")) || (lower.starts_with("outlook für") && words > 4);
+    let german = (lower.starts_with("von meine") && !lower.contains("gesendet"))
+        || (lower.starts_with("outlook für") && words > 4);
     !(sentence || loose || german)
 }
 
@@ -103,7 +111,9 @@ pub fn is_phone_footer(line: &str) -> bool {
 fn legal_paragraph(lines: &[&str], end: usize) -> Option<usize> {
     let mut start = end;
     let mut octets = 0;
-    while let Some(line) = start.checked_sub(1).and_then(|l| lines.get(l)).filter(|l| !l.trim().is_empty() && !marks::is_border(l)) {
+    while let Some(line) =
+        start.checked_sub(1).and_then(|l| lines.get(l)).filter(|l| !l.trim().is_empty() && !marks::is_border(l))
+    {
         start -= 1;
         octets += line.len();
         if end - start > 40 {
@@ -167,7 +177,11 @@ fn looks_like_signature(lines: &[&str]) -> bool {
 fn is_contact(line: &str) -> bool {
     let digits = line.bytes().filter(u8::is_ascii_digit).count();
     let lower = line.to_ascii_lowercase();
-    (digits >= 6 && digits * 3 >= line.trim().len()) || (digits >= 6 && line.contains('+')) || line.contains('@') || lower.contains("www.") || lower.contains("http") || lower.contains("mailing list")
+    (digits >= 6 && (digits * 3 >= line.trim().len() || line.contains('+')))
+        || line.contains('@')
+        || lower.contains("www.")
+        || lower.contains("http")
+        || lower.contains("mailing list")
 }
 
 /// The line of a formal close with a signature below it.
@@ -181,7 +195,8 @@ fn closing(lines: &[&str], end: usize) -> Option<usize> {
             continue;
         }
         let words = line.trim_end_matches([',', '.', '!', ' ', '，', '。']).to_lowercase();
-        if !tongues::is_closing(&words) {
+        let formal = tongues::is_closing(&words);
+        if !formal && !tongues::is_thanks(&words) {
             continue;
         }
         let block: Vec<&str> = lines.get(at + 1..end)?.iter().map(|l| l.trim()).filter(|l| !l.is_empty()).collect();
@@ -190,7 +205,7 @@ fn closing(lines: &[&str], end: usize) -> Option<usize> {
         let contacts = block.iter().filter(|l| is_contact(l)).count();
         let above = lines.get(..at)?.iter().any(|l| !l.trim().is_empty());
         let short = block.iter().all(|l| l.chars().count() <= 80);
-        return (above && short && (whole_name || contacts > 0)).then_some(at);
+        return (above && short && ((formal && whole_name) || contacts > 0)).then_some(at);
     }
     None
 }

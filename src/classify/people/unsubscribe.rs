@@ -24,7 +24,8 @@ pub fn by_link(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> 
             Some((hit.rule.confidence, Hit::in_field(&hit.rule.id, "header:To", Some((hit.start, hit.end)), &text)))
         })?;
     let asked = rules.best(Table::Unsubscribe, "header:subject", subject);
-    let short = words.text.len() <= MADE_BY_LINK && !mail.has_header("Auto-Submitted") && answer_prefix(subject).is_none();
+    let short =
+        words.text.len() <= MADE_BY_LINK && !mail.has_header("Auto-Submitted") && answer_prefix(subject).is_none();
     if asked.is_none() && !short {
         return None;
     }
@@ -45,7 +46,9 @@ pub fn by_words(rules: &Rules, subject: &str, words: &Words) -> Option<Finding> 
     let subject_hit = if refused || answer_prefix(subject).is_some() {
         None
     } else {
-        rules.best(Table::Unsubscribe, "subject", subject).or_else(|| rules.best(Table::Unsubscribe, "header:subject", subject))
+        rules
+            .best(Table::Unsubscribe, "subject", subject)
+            .or_else(|| rules.best(Table::Unsubscribe, "header:subject", subject))
     };
     if let Some(m) = subject_hit {
         let mut hits = vec![hit_in("subject", &m, subject, 0)];
@@ -67,10 +70,22 @@ pub fn by_words(rules: &Rules, subject: &str, words: &Words) -> Option<Finding> 
     let best = found.iter().max_by(|a, b| a.1.rule.confidence.total_cmp(&b.1.rule.confidence))?;
     let rule = best.1.rule.id.clone();
     let hits = found.iter().map(|(at, m)| hit_in("body", m, text, *at)).collect();
-    Some(finding(UnsubscribeVia::Body, scope(found.iter().map(|(_, m)| m.rule)), Some(rule), confidence.min(0.99), hits))
+    Some(finding(
+        UnsubscribeVia::Body,
+        scope(found.iter().map(|(_, m)| m.rule)),
+        Some(rule),
+        confidence.min(0.99),
+        hits,
+    ))
 }
 
-fn finding(via: UnsubscribeVia, scope: UnsubscribeScope, rule: Option<String>, confidence: f32, hits: Vec<Hit>) -> Finding {
+fn finding(
+    via: UnsubscribeVia,
+    scope: UnsubscribeScope,
+    rule: Option<String>,
+    confidence: f32,
+    hits: Vec<Hit>,
+) -> Finding {
     let unsubscribe = Unsubscribe { via, scope, honor_by: None, phrase_rule: rule };
     let mut finding = Finding::new(Verdict::Unsubscribe { unsubscribe }, confidence);
     finding.hits = hits;
@@ -111,7 +126,9 @@ fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
         let mut before = ' ';
         let mut end = rest.len();
         for (at, c) in rest.char_indices() {
-            let stop = matches!(before, '.' | '!' | '?') && c.is_whitespace() || matches!(before, '。' | '！' | '？') || before == '\n' && c == '\n';
+            let stop = matches!(before, '.' | '!' | '?') && c.is_whitespace()
+                || matches!(before, '。' | '！' | '？')
+                || before == '\n' && c == '\n';
             if stop && at > 0 {
                 end = at;
                 break;

@@ -93,19 +93,21 @@ fn report(text: &str, format: ComplaintFormat, rule: &str, original: Option<Orig
     } else {
         Verdict::Complaint { complaint }
     };
-    each(verdict, recipients, &hit, original, arrival)
+    each(&verdict, recipients, &hit, original.as_ref(), arrival)
 }
 
 fn each(
-    verdict: Verdict,
+    verdict: &Verdict,
     recipients: Vec<Address>,
     hit: &Hit,
-    original: Option<OriginalMail>,
+    original: Option<&OriginalMail>,
     at: Option<DateTime<Utc>>,
 ) -> Vec<Finding> {
+    let lean = original.filter(|_| recipients.len() > 50).map(original::lean);
+    let original = lean.as_ref().or(original);
     let finding = |recipient: Option<Address>| Finding {
         recipient,
-        original: original.clone(),
+        original: original.cloned(),
         reported_at: at,
         ..Finding::new(verdict.clone(), 0.99).because(hit.clone())
     };
@@ -149,7 +151,7 @@ fn legacy(mail: &Mail<'_>, sections: &Sections<'_>) -> Option<Finding> {
         arrival_date: None,
     };
     let hit = Hit::structure("report.jmrp_legacy", "X-HmXmrOriginalRecipient");
-    each(Verdict::Complaint { complaint }, recipients, &hit, sections.original.clone(), None).into_iter().next()
+    each(&Verdict::Complaint { complaint }, recipients, &hit, sections.original.as_ref(), None).into_iter().next()
 }
 
 /// Blanked out by the reporter (RFC 6590 leaves the domain).
@@ -170,7 +172,13 @@ fn word(value: &str) -> String {
             _ => {}
         }
     }
-    out.split([' ', ';', ',']).find(|w| !w.is_empty()).unwrap_or_default().to_ascii_lowercase().chars().take(40).collect()
+    out.split([' ', ';', ','])
+        .find(|w| !w.is_empty())
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .chars()
+        .take(40)
+        .collect()
 }
 
 fn ip(value: &str) -> String {
@@ -201,7 +209,12 @@ mod tests {
 
     #[test]
     fn redacted_addresses() {
-        let table = [("redacted@example.org", true), ("xxxx@example.org", true), ("redacted-1a2b@example.org", true), ("ana@example.org", false)];
+        let table = [
+            ("redacted@example.org", true),
+            ("xxxx@example.org", true),
+            ("redacted-1a2b@example.org", true),
+            ("ana@example.org", false),
+        ];
         for (text, expected) in table {
             assert_eq!(Address::parse(text).is_some_and(|a| is_redacted(&a)), expected, "{text}");
         }

@@ -52,7 +52,10 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> (Category, Vec<Hit
         return (category, vec![hit]);
     }
     if let Some((category, code)) = by_reply(evidence) {
-        return (category, vec![Hit::in_field(&format!("code.{code}"), "report:Diagnostic-Code", None, &code.to_string())]);
+        return (
+            category,
+            vec![Hit::in_field(&format!("code.{code}"), "report:Diagnostic-Code", None, &code.to_string())],
+        );
     }
     let rough = [enhanced, evidence.status].into_iter().flatten().find_map(|c| Some((by_subject(c)?, c)));
     match rough {
@@ -120,11 +123,11 @@ fn by_enhanced(code: &str) -> Option<Category> {
     let (class, rest) = code.split_once('.')?;
     Some(match rest {
         "1.1" | "1.3" | "1.4" | "1.351" => C::MailboxUnknown,
-        "1.2" => C::DomainUnknown,
+        "1.2" | "4.4" | "4.310" => C::DomainUnknown,
         "1.6" => C::MailboxMoved,
-        "1.7" | "1.8" | "7.27" => C::SenderRejected,
+        "1.7" | "1.8" | "7.27" | "7.502" | "7.503" => C::SenderRejected,
         "1.9" => C::NotCompliant,
-        "2.1" => C::MailboxDisabled,
+        "2.1" | "7.13" | "7.17" => C::MailboxDisabled,
         "2.2" => C::MailboxFull,
         "2.3" | "3.4" => C::MessageTooBig,
         "3.1" => C::SystemFull,
@@ -132,7 +135,6 @@ fn by_enhanced(code: &str) -> Option<Category> {
         "3.2" if class == "5" => C::DomainNoMail,
         "3.2" | "3.5" | "4.3" => C::SystemError,
         "4.1" | "4.2" | "4.6" | "4.312" => C::NetworkError,
-        "4.4" | "4.310" => C::DomainUnknown,
         "4.5" | "5.3" | "7.28" | "7.508" | "7.705" | "7.708" => C::RateLimited,
         "4.7" | "4.316" | "4.317" | "4.300" => C::Expired,
         "5.1" | "5.2" | "5.4" => C::SmtpSyntax,
@@ -140,11 +142,9 @@ fn by_enhanced(code: &str) -> Option<Category> {
         "7.4" | "7.5" | "7.6" | "7.8" | "7.10" | "7.11" | "7.14" | "7.15" | "7.30" | "7.57" => C::Security,
         "7.9" => C::Policy,
         "7.7" | "7.20" | "7.21" | "7.22" | "7.23" | "7.24" | "7.26" | "7.29" | "7.509" | "7.515" => C::AuthFailure,
-        "7.13" | "7.17" => C::MailboxDisabled,
         "7.25" => C::RequiresPtr,
         "7.501" | "7.512" => C::SpamContent,
-        "7.502" | "7.503" => C::SenderRejected,
-        "7.511" | "7.513" | "7.606" => C::IpBlocked,
+        "7.511" | "7.513" => C::IpBlocked,
         _ if rest.strip_prefix("7.6").is_some_and(|n| n.len() == 2) => C::IpBlocked,
         _ if rest.starts_with("6.") => C::ContentRejected,
         _ => return None,

@@ -119,22 +119,31 @@ fn reply_at(bytes: &[u8], at: usize) -> bool {
             None => true,
             Some(b'.') => !bytes.get(at + 4).is_some_and(u8::is_ascii_digit),
             Some(b'-') => !bytes.get(at + 4).is_some_and(u8::is_ascii_alphabetic) || at == 0 || starts_line(bytes, at),
-            Some(b) => b.is_ascii_whitespace() || matches!(b, b':' | b';' | b',' | b'\'' | b'"' | b')' | b']' | b'>' | b'#' | b'_'),
+            Some(b) => {
+                b.is_ascii_whitespace()
+                    || matches!(b, b':' | b';' | b',' | b'\'' | b'"' | b')' | b']' | b'>' | b'#' | b'_')
+            }
         }
 }
 
 fn starts_line(bytes: &[u8], at: usize) -> bool {
-    bytes.get(..at).is_none_or(|b| b.iter().rev().find(|b| **b != b' ' && **b != b'\t').is_none_or(|b| matches!(b, b'\n' | b';')))
+    bytes
+        .get(..at)
+        .is_none_or(|b| b.iter().rev().find(|b| **b != b' ' && **b != b'\t').is_none_or(|b| matches!(b, b'\n' | b';')))
 }
 
 /// Codes are no part of a longer number, an address or an identifier.
 fn free_before(bytes: &[u8], at: usize, before: Option<u8>) -> bool {
     match before {
         None => true,
-        Some(b'-') => at
-            .checked_sub(4)
-            .is_some_and(|i| reply_at(bytes, i) || bytes.get(at - 2) == Some(&b'-') || bytes.get(at - 2) == Some(&b' ')),
-        Some(b) => b.is_ascii_whitespace() || matches!(b, b':' | b';' | b',' | b'\'' | b'"' | b'(' | b'[' | b'<' | b'>' | b'#') || !b.is_ascii(),
+        Some(b'-') => at.checked_sub(4).is_some_and(|i| {
+            reply_at(bytes, i) || bytes.get(at - 2) == Some(&b'-') || bytes.get(at - 2) == Some(&b' ')
+        }),
+        Some(b) => {
+            b.is_ascii_whitespace()
+                || matches!(b, b':' | b';' | b',' | b'\'' | b'"' | b'(' | b'[' | b'<' | b'>' | b'#')
+                || !b.is_ascii()
+        }
     }
 }
 
@@ -149,8 +158,20 @@ fn skip_to_code(bytes: &[u8], mut at: usize) -> usize {
 
 /// Whether what follows makes the number a count: "450 minutes", "552 KB".
 fn counts(text: &str, behind: usize) -> bool {
-    const UNITS: [&str; 12] =
-        ["minute", "hour", "day", "second", "byte", "kb", "mb", "octet", "times", "attempt", "recipients in", "messages"];
+    const UNITS: [&str; 12] = [
+        "minute",
+        "hour",
+        "day",
+        "second",
+        "byte",
+        "kb",
+        "mb",
+        "octet",
+        "times",
+        "attempt",
+        "recipients in",
+        "messages",
+    ];
     text.get(behind..).is_some_and(|t| {
         let t = t.trim_start();
         UNITS.iter().any(|u| t.get(..u.len()).is_some_and(|h| h.eq_ignore_ascii_case(u)))
@@ -167,17 +188,32 @@ fn weight_of_enhanced(bytes: &[u8], at: usize, before: Option<u8>) -> u8 {
     }
 }
 
+/// Words behind which a reply is quoted.
+const INTRODUCE: [&[u8]; 15] = [
+    b"said",
+    b"with",
+    b"error",
+    b"code",
+    b"responsecode",
+    b"returned",
+    b"response",
+    b"reason",
+    b"->",
+    b"<<<",
+    b">>>",
+    b"-",
+    b"status",
+    b"answered",
+    b"responded",
+];
+
 fn weight_of_reply(bytes: &[u8], at: usize) -> u8 {
     if starts_line(bytes, at) {
         return 6;
     }
     let head = bytes.get(..at).unwrap_or_default().trim_ascii_end();
-    let word = head.rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
-    const INTRODUCE: [&[u8]; 15] = [
-        b"responsecode",
-        b"said", b"with", b"error", b"code", b"returned", b"response", b"reason", b"->", b"<<<", b">>>", b"-", b"status", b"answered",
-        b"responded",
-    ];
+    let tail = head.get(head.len().saturating_sub(16)..).unwrap_or_default();
+    let word = tail.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
     // Old sendmails quote the remote reply behind their own: `554 <a@example.org>... 550 Unknown`.
     if head.ends_with(b"...") {
         return 7;

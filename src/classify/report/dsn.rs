@@ -37,12 +37,16 @@ fn fate(group: &Group<'_>, message: &Group<'_>) -> Fate {
     // The original is the one that was mailed, the final one what became of it on the way; only
     // where the latter is no address (a local file, a program) the former says more.
     // So does it where the final one is a name inside the system: `ana@mailstore`.
-    let named = || ["final-recipient", "original-recipient", "x-actual-recipient"].into_iter().filter_map(|n| group.all(n).find_map(recipient));
+    let named = || {
+        ["final-recipient", "original-recipient", "x-actual-recipient"]
+            .into_iter()
+            .filter_map(|n| group.all(n).find_map(recipient))
+    };
     let address = named()
         .find(|a| a.domain().contains('.'))
         .or_else(|| named().next())
         .or_else(|| message.get("x-failed-recipients").and_then(Address::parse));
-    let mut words: Vec<&str> = group.all("diagnostic-code").map(|d| typed_words(d)).collect();
+    let mut words: Vec<&str> = group.all("diagnostic-code").map(typed_words).collect();
     words.extend(group.all("x-supplementary-info"));
     Fate {
         recipient: address,

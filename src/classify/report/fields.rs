@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 /// Fields read of one report: 5,000 recipients with some ten fields each.
 const MAX_FIELDS: usize = 60_000;
+/// Fields of one recipient.
+const MAX_GROUP: usize = 64;
 /// Longest value kept; the rest of a folded field is dropped.
 const MAX_VALUE: usize = 8 * 1024;
 
@@ -33,6 +35,13 @@ impl<'t> Group<'t> {
 
     fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// Adds a field. A group that grows without end would make every look into it slow.
+    fn push(&mut self, field: Field<'t>) {
+        if self.0.len() < MAX_GROUP {
+            self.0.push(field);
+        }
     }
 
     fn push_or_start(groups: &mut Vec<Self>, field: Field<'t>, fresh: &mut bool) {
@@ -118,12 +127,9 @@ pub(super) fn per_recipient<'t>(groups: Vec<Group<'t>>) -> (Group<'t>, Vec<Group
         let mut opened = false;
         for field in group.0 {
             if !RECIPIENT.iter().any(|n| field.name.eq_ignore_ascii_case(n)) {
-                if opened && recipients.last().is_some() {
-                    if let Some(last) = recipients.last_mut() {
-                        last.0.push(field);
-                    }
-                } else {
-                    message.0.push(field);
+                match recipients.last_mut() {
+                    Some(last) if opened => last.push(field),
+                    _ => message.0.push(field),
                 }
                 continue;
             }
@@ -131,7 +137,7 @@ pub(super) fn per_recipient<'t>(groups: Vec<Group<'t>>) -> (Group<'t>, Vec<Group
             // the one before it still lacks either its address or its fate.
             let next = match recipients.last() {
                 None => true,
-                Some(last) if last.has(field.name) && once(field.name) => true,
+                Some(last) if once(field.name) && last.has(field.name) => true,
                 Some(last) => !opened && (last.has("final-recipient") && (last.has("action") || last.has("status"))),
             };
             opened = true;
@@ -139,7 +145,7 @@ pub(super) fn per_recipient<'t>(groups: Vec<Group<'t>>) -> (Group<'t>, Vec<Group
                 recipients.push(Group::default());
             }
             if let Some(last) = recipients.last_mut() {
-                last.0.push(field);
+                last.push(field);
             }
         }
     }
@@ -204,16 +210,13 @@ pub(super) fn xtext(text: &str) -> Cow<'_, str> {
             (Some(high), Some(low)) => Some(high * 16 + low),
             _ => None,
         };
-        match octet.map(char::from).filter(|c| c.is_ascii_punctuation() || *c == ' ') {
-            Some(c) => {
-                out.push(c);
-                changed = true;
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push('+');
-                rest = after;
-            }
+        if let Some(c) = octet.map(char::from).filter(|c| c.is_ascii_punctuation() || *c == ' ') {
+            out.push(c);
+            changed = true;
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            out.push('+');
+            rest = after;
         }
     }
     if !changed {
@@ -287,7 +290,8 @@ mod tests {
         let (message, recipients) = per_recipient(groups(text));
         assert_eq!(message.get("reporting-mta"), Some("dns; mx.example.org"));
         assert_eq!(recipients.len(), 3);
-        let (_, torn) = per_recipient(groups("Final-Recipient: rfc822; b@example.org\n\nAction: failed\nStatus: 5.0.0\n"));
+        let (_, torn) =
+            per_recipient(groups("Final-Recipient: rfc822; b@example.org\n\nAction: failed\nStatus: 5.0.0\n"));
         assert_eq!(torn.len(), 1);
         assert_eq!(torn.first().and_then(|g| g.get("Status")), Some("5.0.0"));
         let first = recipients.first().and_then(|g| g.get("diagnostic-code"));

@@ -2,6 +2,7 @@
 
 use super::category::{self, Evidence};
 use super::codes::{self, Codes};
+use super::original;
 use crate::classify::{Finding, Hit, OriginalMail, Rules};
 use crate::event::{Category, Delivered, DeliveredAction, Failure, Verdict};
 use crate::message::{Address, Mail, received_date};
@@ -9,6 +10,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use chrono::{DateTime, Duration, Utc};
 use std::sync::LazyLock;
 
+/// More recipients than this share less of the original.
+const MANY: usize = 50;
 /// Characters of the published diagnostic.
 const MAX_DIAGNOSTIC: usize = 500;
 
@@ -55,9 +58,15 @@ impl Report {
     pub(super) fn findings(self, mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
         let newest = mail.headers("Received").next().and_then(|r| received_date(&r)).or_else(|| mail.date());
         let Self { hits, confidence, reporting_mta, arrival, original, fates } = self;
+        let mut original = match original {
+            Some(whole) if fates.len() > MANY => Some(original::lean(&whole)),
+            other => other,
+        };
+        let last = fates.len().saturating_sub(1);
         fates
             .into_iter()
-            .map(|fate| {
+            .enumerate()
+            .map(|(at_place, fate)| {
                 let at = fate.last_attempt.or(arrival).filter(|t| plausible(*t, newest));
                 let recipient = fate.recipient.clone();
                 let (verdict, why) = judge(fate, reporting_mta.clone(), rules);
@@ -67,7 +76,7 @@ impl Report {
                     hits: hits.iter().cloned().chain(why).collect(),
                     recipient,
                     reported_at: at,
-                    original: original.clone(),
+                    original: if at_place == last { original.take() } else { original.clone() },
                     words: None,
                 }
             })
@@ -87,7 +96,11 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         let delivered = Delivered { action, status: reported, reporting_mta, remote_mta: fate.remote_mta };
         return (Verdict::Delivered { delivered }, Vec::new());
     }
-    let comment = fate.status.as_deref().map(|s| s.strip_prefix(reported.as_deref().unwrap_or_default()).unwrap_or(s)).unwrap_or_default();
+    let comment = fate
+        .status
+        .as_deref()
+        .map(|s| s.strip_prefix(reported.as_deref().unwrap_or_default()).unwrap_or(s))
+        .unwrap_or_default();
     let own = Codes::read(&fate.words);
     let mut codes = own.clone();
     let mut told = None;
@@ -111,9 +124,24 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         Some(text) if fate.words.trim().is_empty() => text.as_str(),
         _ => fate.words.as_str(),
     };
-    let evidence = Evidence { words: told_words, around: &fate.around, comment, codes: &codes, status: reported.as_deref(), command };
-    let (category, why) = category::find(rules, &evidence);
-    let bounce_type = (fate.outcome == Outcome::Failed).then(|| category::bounce_type(category, &codes, reported.as_deref()));
+    let evidence = Evidence {
+        words: told_words,
+        around: &fate.around,
+        comment,
+        codes: &codes,
+        status: reported.as_deref(),
+        command,
+    };
+    let (mut category, mut why) = category::find(rules, &evidence);
+    // An answer to MAIL speaks of the sender (RFC 5321 section 3.3), never of the recipient.
+    if command == Some("MAIL")
+        && matches!(category, Category::MailboxUnknown | Category::DomainUnknown | Category::RecipientFiltered)
+    {
+        category = Category::SenderRejected;
+        why.push(Hit::in_field("command.mail", "report:Diagnostic-Code", None, "MAIL"));
+    }
+    let bounce_type =
+        (fate.outcome == Outcome::Failed).then(|| category::bounce_type(category, &codes, reported.as_deref()));
     let diagnostic = [&*fate.words, told.as_deref().unwrap_or_default(), &*fate.around]
         .into_iter()
         .map(one_line)
@@ -132,7 +160,6 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         will_retry_until: fate.will_retry_until,
         suppress: None,
     };
-    let _: Category = category;
     let verdict = match fate.outcome {
         Outcome::Delayed => Verdict::Delay { delay: failure },
         _ => Verdict::Bounce { bounce: failure },
@@ -220,13 +247,19 @@ pub(super) fn command(text: &str) -> Option<&'static str> {
     COMMANDS.get(hit.pattern().as_usize()).map(|(_, c)| *c)
 }
 
-/// `host mx.example.org[192.0.2.1] said`: the server that answered.
+/// `host mx.example.org[192.0.2.1] said`, `connect to mx.example.org[192.0.2.1]`: the server that
+/// answered, or did not. Its address behind it tells it from "the mail system at host".
 fn host(text: &str) -> Option<String> {
-    let at = text.find("host ")?;
-    let name = text.get(at + 5..)?.trim_start();
-    let name = name.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | ':' | ',' | ';' | '(')).next()?;
-    let plain = name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    (plain && name.len() <= 255).then(|| name.to_ascii_lowercase())
+    ["host ", "connect to ", "conversation with ", "lost connection with "].into_iter().find_map(|mark| {
+        text.match_indices(mark).take(20).find_map(|(at, _)| {
+            let tail = text.get(at + mark.len()..)?.trim_start();
+            let end =
+                tail.find(|c: char| c.is_whitespace() || !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))?;
+            let (name, behind) = tail.split_at_checked(end)?;
+            let named = name.contains('.') && name.len() <= 255 && behind.trim_start().starts_with('[');
+            named.then(|| name.trim_end_matches('.').to_ascii_lowercase())
+        })
+    })
 }
 
 #[cfg(test)]
@@ -236,8 +269,14 @@ mod tests {
     #[test]
     fn commands_and_hosts_in_words() {
         let table = [
-            ("host mx.example.org[192.0.2.1] said: 550 no (in reply to RCPT TO command)", Some("RCPT"), Some("mx.example.org")),
+            (
+                "host mx.example.org[192.0.2.1] said: 550 no (in reply to RCPT TO command)",
+                Some("RCPT"),
+                Some("mx.example.org"),
+            ),
             ("554 spam (in reply to end of DATA command)", Some("DATA"), None),
+            ("This is the mail system at host mx.example.com.", None, None),
+            ("connect to mx.example.org[192.0.2.1]:25: Connection timed out", None, Some("mx.example.org")),
             ("refused to talk to me: 421 busy", Some("CONNECT"), None),
             ("the user is unknown", None, None),
         ];

@@ -4,12 +4,12 @@
 use super::judge::Outcome;
 use super::sections::Sections;
 use crate::classify::{Hit, Rules, Table};
-use crate::message::Mail;
+use crate::message::{Address, Mail};
 
 /// Evidence needed before the text is read as a report.
 const ENOUGH: u8 = 3;
 /// Octets of the notice in which a report introduces itself.
-const INTRODUCTION: usize = 3 * 1024;
+const INTRODUCTION: usize = 2 * 1024;
 
 /// Why a mail is taken for a report.
 #[derive(Debug, Clone)]
@@ -23,8 +23,10 @@ pub(super) struct Gate {
 
 /// The signs of a machine in a mail's headers.
 #[derive(Debug, Clone, Copy)]
-struct Signs {
-    daemon: bool,
+#[expect(clippy::struct_excessive_bools, reason = "independent signs, each weighed by itself")]
+pub(super) struct Signs {
+    /// A mail server by its name.
+    pub daemon: bool,
     null_sender: bool,
     failed: bool,
     report_mime: bool,
@@ -34,33 +36,31 @@ struct Signs {
 
 impl Signs {
     /// `None`: a person's mail, an answer or a forward, whatever it quotes.
-    fn of(mail: &Mail<'_>, sections: &Sections<'_>) -> Option<Self> {
+    pub(super) fn of(mail: &Mail<'_>, mime: &str, report_type: &str) -> Option<Self> {
+        let from = mail.from();
+        let from_is = |names: &[&str]| from.as_ref().is_some_and(|a| is_named(a, names));
         let automatic = mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"));
         let signs = Self {
             daemon: is_daemon(mail),
             null_sender: matches!(mail.return_path(), Some(None)),
             failed: mail.has_header("X-Failed-Recipients"),
-            report_mime: sections.mime == "multipart/report"
-                && !matches!(sections.report_type.as_str(), "disposition-notification" | "feedback-report" | "tlsrpt"),
-            postmaster: from_is(mail, &["postmaster", "mailadmin", "mailerror"]),
+            report_mime: mime == "multipart/report"
+                && !matches!(report_type, "disposition-notification" | "feedback-report" | "tlsrpt"),
+            postmaster: from_is(&["postmaster", "mailadmin", "mailerror"]),
             robot: automatic
-                || mail.from().is_none()
-                || from_is(mail, &["noreply", "donotreply", "ndr", "bounce", "sysadmin", "admin"]),
+                || from.is_none()
+                || from_is(&["noreply", "donotreply", "ndr", "bounce", "sysadmin", "admin"]),
         };
         let sure = signs.daemon || signs.failed || signs.report_mime;
         let machine = sure || signs.null_sender || signs.postmaster || signs.robot;
-        (machine && (sure || !is_conversation(mail, mail.subject().unwrap_or_default()))).then_some(signs)
+        let conversation = || !signs.null_sender && !signs.postmaster && has_prefix(mail.subject().unwrap_or_default());
+        (machine && (sure || !conversation())).then_some(signs)
     }
-}
-
-/// Whether the headers allow for a report at all.
-pub(super) fn is_candidate(mail: &Mail<'_>, sections: &Sections<'_>) -> bool {
-    Signs::of(mail, sections).is_some()
 }
 
 /// Weighs the signs of a machine.
 pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Gate> {
-    let signs = Signs::of(mail, sections)?;
+    let signs = sections.signs?;
     let Signs { daemon, null_sender, failed, report_mime, postmaster, robot } = signs;
     let subject = mail.subject().unwrap_or_default();
     // "Out of office" with a null sender (RFC 3834 section 3.3) is no report.
@@ -83,14 +83,16 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
         [("subject", "header:Subject", subject, 2), ("body", "body", introduction, 2)]
     {
         let found = rules.matches(Table::Report, table_field, text);
-        let best = found.iter().max_by(|a, b| a.rule.confidence.total_cmp(&b.rule.confidence).then(b.start.cmp(&a.start)));
+        let best =
+            found.iter().max_by(|a, b| a.rule.confidence.total_cmp(&b.rule.confidence).then(b.start.cmp(&a.start)));
         if let Some(best) = best {
             words += weight;
             let matched = text.get(best.start..best.end).unwrap_or_default();
             hits.push(Hit::in_field(&best.rule.id, field, Some((best.start, best.end)), matched));
             // A subject that speaks of failure outweighs a body that promises to go on.
             let delay = found.iter().any(|m| m.rule.gives == "delay");
-            outcome = outcome.or(Some(if delay { Outcome::Delayed } else { Outcome::Failed }).filter(|_| best.rule.gives != "hint"));
+            outcome = outcome
+                .or(Some(if delay { Outcome::Delayed } else { Outcome::Failed }).filter(|_| best.rule.gives != "hint"));
         }
     }
     let score = words
@@ -118,30 +120,38 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
 }
 
 /// The names under which mail servers write.
-pub(super) fn is_daemon(mail: &Mail<'_>) -> bool {
-    let named = |value: &str| {
+fn is_daemon(mail: &Mail<'_>) -> bool {
+    const NAMES: [&str; 6] = [
+        "mailer-daemon",
+        "mailer daemon",
+        "mail delivery s",
+        "mail delivery sub",
+        "mail.delivery.system",
+        "mail deliver system",
+    ];
+    mail.headers_raw("From").next().is_some_and(|value| {
         let value = value.to_ascii_lowercase();
-        ["mailer-daemon", "mailer daemon", "mail delivery s", "mail delivery sub", "mail.delivery.system", "mail deliver system"]
-            .iter()
-            .any(|n| value.contains(n))
-    };
-    mail.headers_raw("From").next().is_some_and(named)
-}
-
-fn from_is(mail: &Mail<'_>, names: &[&str]) -> bool {
-    mail.from().is_some_and(|a| {
-        let local: String = a.local().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-        names.iter().any(|n| local == *n || local.strip_suffix(|c: char| c.is_ascii_digit()) == Some(n))
+        NAMES.iter().any(|n| value.contains(n))
     })
 }
 
-/// An answer or a forward: by its subject's prefix, or by its place in a thread.
-fn is_conversation(mail: &Mail<'_>, subject: &str) -> bool {
-    const PREFIXES: [&str; 16] =
-        ["re:", "fwd:", "fw:", "aw:", "wg:", "tr:", "rv:", "sv:", "vs:", "antw:", "odp:", "enc:", "res:", "r:", "i:", "vb:"];
+fn is_named(address: &Address, names: &[&str]) -> bool {
+    let local: String =
+        address.local().chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    names.iter().any(|n| local == *n || local.strip_suffix(|c: char| c.is_ascii_digit()) == Some(n))
+}
+
+/// An answer or a forward.
+pub(super) fn is_conversation(mail: &Mail<'_>) -> bool {
+    has_prefix(mail.subject().unwrap_or_default())
+}
+
+/// An answer or a forward, by its subject's prefix.
+fn has_prefix(subject: &str) -> bool {
+    const PREFIXES: [&str; 16] = [
+        "re:", "fwd:", "fw:", "aw:", "wg:", "tr:", "rv:", "sv:", "vs:", "antw:", "odp:", "enc:", "res:", "r:", "i:",
+        "vb:",
+    ];
     let subject = subject.trim_start();
-    let prefixed = PREFIXES.iter().any(|p| subject.get(..p.len()).is_some_and(|s| s.eq_ignore_ascii_case(p)));
-    let postmaster = from_is(mail, &["postmaster"]);
-    let null_sender = matches!(mail.return_path(), Some(None));
-    prefixed && !postmaster && !null_sender
+    PREFIXES.iter().any(|p| subject.get(..p.len()).is_some_and(|s| s.eq_ignore_ascii_case(p)))
 }

@@ -23,7 +23,10 @@ pub(super) fn find(sections: &Sections<'_>) -> Option<Finding> {
         && let Some(id) = get("original-message-id")
     {
         let id = id.trim_matches(['<', '>', ' ']).to_owned();
-        original = Some(crate::classify::OriginalMail { message_id: Some(id).filter(|i| !i.is_empty()), ..Default::default() });
+        original = Some(crate::classify::OriginalMail {
+            message_id: Some(id).filter(|i| !i.is_empty()),
+            ..Default::default()
+        });
     }
     let hit = Hit::in_field("report.mdn", "report:Disposition", None, value);
     Some(Finding { recipient: person, original, ..Finding::new(Verdict::Receipt { receipt }, 0.99).because(hit) })

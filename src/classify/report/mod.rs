@@ -47,7 +47,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
     if let Some(finding) = other::structured(mail, &sections, rules) {
         return vec![finding];
     }
-    let daemon = machine::is_daemon(mail);
+    let daemon = sections.signs.is_some_and(|s| s.daemon);
     // Mail servers never ask who you are.
     if !daemon && let Some(finding) = other::challenge(mail, &sections, rules) {
         return vec![finding];
@@ -62,12 +62,13 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
 fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Report> {
     let mut report = if sections.statuses.is_empty() {
         // In the text of a mail the fields count only when a machine wrote it: people quote them.
-        if !machine::is_candidate(mail, sections) {
-            return None;
-        }
+        sections.signs?;
         let text = fields::embedded_status(&sections.notice).or_else(|| fields::embedded_status(&sections.copy))?;
         machine::look(mail, sections, rules)?;
         dsn::read([text])?
+    } else if sections.signs.is_none() && (mail.in_reply_to().is_some() || machine::is_conversation(mail)) {
+        // A person's forward that kept the parts of the report.
+        return None;
     } else {
         dsn::read(sections.statuses.iter().map(AsRef::as_ref))?
     };
@@ -78,7 +79,7 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
         let others = others(mail, sections);
         let mut written = text::fates(&sections.notice, failed_recipients(mail), &others, outcome);
         if written.iter().all(|f| f.recipient.is_none())
-            && let (Some(first), Some(to)) = (written.first_mut(), only_recipient(&report.original))
+            && let (Some(first), Some(to)) = (written.first_mut(), only_recipient(report.original.as_ref()))
         {
             first.recipient = Some(to);
         }
@@ -115,7 +116,7 @@ fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Re
         if !gate.sure && !sections.original_is_part && !named(only) {
             return None;
         }
-        only.recipient = only_recipient(&original);
+        only.recipient = only_recipient(original.as_ref());
     }
     Some(Report {
         hits: gate.hits,
@@ -149,8 +150,8 @@ fn others(mail: &Mail<'_>, sections: &Sections<'_>) -> BTreeSet<String> {
 }
 
 /// The original's recipient, where it has one only.
-fn only_recipient(original: &Option<super::OriginalMail>) -> Option<Address> {
-    match original.as_ref()?.to.as_slice() {
+fn only_recipient(original: Option<&super::OriginalMail>) -> Option<Address> {
+    match original?.to.as_slice() {
         [one] => Some(one.clone()),
         _ => None,
     }
@@ -172,3 +173,112 @@ fn reporting_host(notice: &str) -> Option<String> {
     None
 }
 
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use crate::classify::Rules;
+    use crate::event::{Category, Kind, Verdict};
+    use crate::message::{Mail, to_crlf};
+
+    const DAEMON: &str = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.com\nTo: news@shop.example\n";
+    const PERSON: &str = "Return-Path: <ana@example.org>\nFrom: Ana <ana@example.org>\nTo: news@shop.example\n";
+
+    fn kinds(mail: &str) -> Vec<(Kind, Option<String>, Option<Category>)> {
+        let rules = Rules::embedded().expect("embedded rules are right");
+        let bytes = to_crlf(mail.as_bytes());
+        find(&Mail::parse(&bytes), &rules)
+            .into_iter()
+            .map(|f| {
+                let category = match &f.verdict {
+                    Verdict::Bounce { bounce } => Some(bounce.category),
+                    Verdict::Delay { delay } => Some(delay.category),
+                    _ => None,
+                };
+                (f.kind(), f.recipient.map(|a| a.as_str().to_owned()), category)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn families_in_words() {
+        let table: [(&str, &str, Kind, Category); 8] = [
+            (
+                "failure notice",
+                "Hi. This is the qmail-send program at mx.example.com.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<ana@example.org>:\nRemote host said: 550 5.1.1 no such user\n",
+                Kind::Bounce,
+                Category::MailboxUnknown,
+            ),
+            (
+                "Mail delivery failed: returning message to sender",
+                "A message that you sent could not be delivered to one or more of its\nrecipients. The following address(es) failed:\n\n  ana@example.org\n    host mx.example.org [192.0.2.1]: 552 5.2.2 mailbox full\n",
+                Kind::Bounce,
+                Category::MailboxFull,
+            ),
+            (
+                "Returned mail: see transcript for details",
+                "   ----- The following addresses had permanent fatal errors -----\n<ana@example.org>\n\n   ----- Transcript of session follows -----\n>>> RCPT To:<ana@example.org>\n<<< 550 5.7.1 Relaying denied\n",
+                Kind::Bounce,
+                Category::RelayDenied,
+            ),
+            (
+                "Undeliverable: Offer",
+                "Delivery has failed to these recipients or groups:\n\nana@example.org<mailto:ana@example.org>\nIt may be misspelled.\n\nRemote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found'\n",
+                Kind::Bounce,
+                Category::MailboxUnknown,
+            ),
+            (
+                "DELIVERY FAILURE: User Ana not listed",
+                "Your message\n\n  Subject: Offer\n\nwas not delivered to:\n\n  ana@example.org\n\nbecause:\n\n  User Ana (ana@example.org) not listed in Domino Directory\n",
+                Kind::Bounce,
+                Category::MailboxUnknown,
+            ),
+            (
+                "Delivery Status Notification (Delay)",
+                "Delivery to the following recipient has been delayed:\n\n     ana@example.org\n\nMessage will be retried for 2 more day(s)\n",
+                Kind::Delay,
+                Category::Unknown,
+            ),
+            (
+                "Undeliverable Mail",
+                "Unknown user: ana@example.org\n\nOriginal message follows.\n",
+                Kind::Bounce,
+                Category::MailboxUnknown,
+            ),
+            (
+                "NOTICE: mail delivery status.",
+                "Your message to the following recipients cannot be delivered:\n\n<ana@example.org>:\n    mx.example.org [192.0.2.1]:\n>>> RCPT TO:<ana@example.org>\n<<< 550 5.1.1 User Unknown\n",
+                Kind::Bounce,
+                Category::MailboxUnknown,
+            ),
+        ];
+        for (subject, body, kind, category) in table {
+            let found = kinds(&format!("{DAEMON}Subject: {subject}\n\n{body}"));
+            assert_eq!(found, [(kind, Some("ana@example.org".to_owned()), Some(category))], "{subject}");
+        }
+    }
+
+    #[test]
+    fn people_and_their_machines_are_no_reports() {
+        let table = [
+            ("Question", "I got \"550 5.1.1 User unknown\" from MAILER-DAEMON for <bob@example.net>. Why?"),
+            ("Fwd: Undelivered Mail Returned to Sender", "> <bob@example.net>: host mx said: 550 5.1.1 no such user"),
+            ("Re: Delivery failure", "The disk was full, delivery failed. Please send it again to bob@example.net."),
+        ];
+        for (subject, body) in table {
+            assert_eq!(kinds(&format!("{PERSON}Subject: {subject}\n\n{body}\n")), [], "{subject}");
+        }
+        let away = "Return-Path: <>\nFrom: Ana <ana@example.org>\nAuto-Submitted: auto-replied\nSubject: I am away\n\nWrite to bob@example.net.\n";
+        assert_eq!(kinds(away), []);
+    }
+
+    #[test]
+    fn line_ends_change_nothing() {
+        let mail = format!(
+            "{DAEMON}Subject: failure notice\n\n<ana@example.org>:\n550 5.1.1 no such user\n\n<bob@example.net>:\n552 5.2.2 full\n"
+        );
+        let found = kinds(&mail);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found, kinds(&mail.replace('\n', "\r\n")));
+        assert_eq!(found, kinds(&mail.replace('\n', "\r")));
+    }
+}

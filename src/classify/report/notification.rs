@@ -14,7 +14,9 @@ const MAX_RECIPIENTS: usize = 5_000;
 /// Reads a notification; empty where the text holds none.
 pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Vec<Finding> {
     let text = sections.notice.trim_start();
-    if !text.starts_with('{') || !(text.contains("notificationType") || text.contains("eventType") || text.contains("\"Message\"")) {
+    if !text.starts_with('{')
+        || !(text.contains("notificationType") || text.contains("eventType") || text.contains("\"Message\""))
+    {
         return Vec::new();
     }
     let Some(event) = parse(text) else { return Vec::new() };
@@ -22,7 +24,8 @@ pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> V
         Some(inner) => inner,
         None => event,
     };
-    let kind = event.get("notificationType").or_else(|| event.get("eventType")).and_then(Value::as_str).unwrap_or_default();
+    let kind =
+        event.get("notificationType").or_else(|| event.get("eventType")).and_then(Value::as_str).unwrap_or_default();
     let hit = Hit::in_field("report.ses_notification", "body", None, kind);
     let original = event.get("mail").map(original);
     match kind {
@@ -55,7 +58,8 @@ fn fates(kind: &str, event: &Value) -> Vec<Fate> {
     let Some(body) = body else { return Vec::new() };
     let at = str_of(body, "timestamp").and_then(|t| t.parse::<DateTime<Utc>>().ok());
     let remote = str_of(body, "remoteMtaIp");
-    let list = ["bouncedRecipients", "delayedRecipients", "recipients"].into_iter().find_map(|n| body.get(n)?.as_array());
+    let list =
+        ["bouncedRecipients", "delayedRecipients", "recipients"].into_iter().find_map(|n| body.get(n)?.as_array());
     list.into_iter()
         .flatten()
         .take(MAX_RECIPIENTS)
@@ -104,7 +108,9 @@ fn complaints(event: &Value, hit: &Hit, original: Option<&OriginalMail>) -> Vec<
 
 fn original(mail: &Value) -> OriginalMail {
     let common = mail.get("commonHeaders");
-    let text = |name: &str| common.and_then(|c| c.get(name)).and_then(Value::as_str).map(|s| s.chars().take(2_048).collect::<String>());
+    let text = |name: &str| {
+        common.and_then(|c| c.get(name)).and_then(Value::as_str).map(|s| s.chars().take(2_048).collect::<String>())
+    };
     let list = |name: &str| -> Vec<Address> {
         common
             .and_then(|c| c.get(name))

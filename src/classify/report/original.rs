@@ -35,7 +35,9 @@ pub(super) fn of_message(message: &Message<'_>) -> Option<OriginalMail> {
         .map(|h| {
             let value = match &h.value {
                 HeaderValue::Text(text) => shorten(text.trim()),
-                HeaderValue::TextList(list) if !h.name.as_str().eq_ignore_ascii_case("references") => shorten(&list.join(", ")),
+                HeaderValue::TextList(list) if !h.name.as_str().eq_ignore_ascii_case("references") => {
+                    shorten(&list.join(", "))
+                }
                 _ => message
                     .raw_message
                     .get(h.offset_start as usize..h.offset_end as usize)
@@ -64,7 +66,8 @@ pub(super) fn of_message(message: &Message<'_>) -> Option<OriginalMail> {
 /// The original whose headers a sender wrote where those of its MIME part belong.
 pub(super) fn of_part(part: &mail_parser::MessagePart<'_>, raw: &[u8]) -> Option<OriginalMail> {
     let has = |name: &str| part.headers.iter().any(|h| h.name.as_str().eq_ignore_ascii_case(name));
-    if !has("received") && !(has("message-id") && has("from")) {
+    let mail = has("received") || (has("message-id") && has("from"));
+    if !mail {
         return None;
     }
     let block = raw.get(part.offset_header as usize..part.offset_body as usize)?;
@@ -112,7 +115,9 @@ fn undecorated(line: &str) -> (&str, &str) {
 fn header_name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once(':')?;
     let name = name.trim_end();
-    let plain = !name.is_empty() && name.len() <= 76 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let plain = !name.is_empty()
+        && name.len() <= 76
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     plain.then_some(name)
 }
 
@@ -172,6 +177,30 @@ pub(super) fn find_block(text: &str) -> Option<usize> {
         }
     }
     run.and_then(|(from, k, s)| (k >= 2 && s >= 1).then_some(from))
+}
+
+/// The same with the headers that a campaign may have set only, for reports on very many
+/// recipients: each of them carries a copy.
+pub(super) fn lean(original: &OriginalMail) -> OriginalMail {
+    const ROUTE: [&str; 8] = [
+        "received",
+        "dkim-signature",
+        "arc-",
+        "authentication-results",
+        "x-ms-",
+        "x-google-",
+        "domainkey",
+        "x-received",
+    ];
+    let mut room: usize = 4 * 1024;
+    let mut out = original.clone();
+    out.to.truncate(1);
+    out.headers.retain(|(name, value)| {
+        let keep = name.len() + value.len() <= room && !ROUTE.iter().any(|r| name.starts_with(r));
+        room -= if keep { name.len() + value.len() } else { 0 };
+        keep
+    });
+    out
 }
 
 /// What a report says of the mail in a line of its own, where it copies no headers.

@@ -11,8 +11,12 @@ const WINDOW: usize = 8 * 1024;
 
 /// Statistics and meetings: known by their structure.
 pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
-    if sections.report_type == "tlsrpt" || sections.attachments.iter().any(|(_, mime)| mime.starts_with("application/tlsrpt")) {
-        return Some(Finding::other("tls_report", 0.99).because(Hit::structure("other.tls_report", "report-type=tlsrpt")));
+    if sections.report_type == "tlsrpt"
+        || sections.attachments.iter().any(|(_, mime)| mime.starts_with("application/tlsrpt"))
+    {
+        return Some(
+            Finding::other("tls_report", 0.99).because(Hit::structure("other.tls_report", "report-type=tlsrpt")),
+        );
     }
     if let Some(name) = sections.attachments.iter().map(|(name, _)| name).find(|n| is_aggregate(n)) {
         return Some(Finding::other("dmarc_report", 0.99).because(Hit::structure("other.dmarc_report", name)));
@@ -22,13 +26,16 @@ pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules
     }) {
         return Some(Finding::other("calendar", 0.97).because(Hit::structure("other.calendar", &method)));
     }
-    by_rules(mail, sections, rules, Table::Other).map(|(gives, confidence, hit)| Finding::other(&gives, confidence).because(hit))
+    by_rules(mail, sections, rules, Table::Other)
+        .map(|(gives, confidence, hit)| Finding::other(&gives, confidence).because(hit))
 }
 
 /// A request to prove that a person sent the mail.
 pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
     let (_, confidence, hit) = by_rules(mail, sections, rules, Table::Challenge)?;
-    let has_link = sections.notice.contains("http://") || sections.notice.contains("https://") || mail.html().is_some_and(|h| h.contains("href"));
+    let has_link = sections.notice.contains("http://")
+        || sections.notice.contains("https://")
+        || mail.html().is_some_and(|h| h.contains("href"));
     let challenge = Challenge { has_link };
     Some(Finding { recipient: mail.from(), ..Finding::new(Verdict::Challenge { challenge }, confidence).because(hit) })
 }
@@ -41,7 +48,8 @@ pub(super) fn newsletter(mail: &Mail<'_>) -> Option<Finding> {
         .header("Precedence")
         .is_some_and(|p| ["bulk", "list", "junk"].iter().any(|w| p.trim().eq_ignore_ascii_case(w)));
     let automatic = mail.header("Auto-Submitted").is_some_and(|v| v.to_ascii_lowercase().starts_with("auto-replied"));
-    let campaign = mail.has_header("Feedback-ID") || mail.has_header("X-Campaign") || mail.has_header("X-CSA-Complaints");
+    let campaign =
+        mail.has_header("Feedback-ID") || mail.has_header("X-Campaign") || mail.has_header("X-CSA-Complaints");
     let own = (unsubscribe && (bulk || list || campaign)) || (list && bulk);
     if !own || automatic || mail.in_reply_to().is_some() || mail.thread_ids().next().is_some() {
         return None;
@@ -87,7 +95,9 @@ fn is_aggregate(name: &str) -> bool {
 fn method(text: &str) -> Option<String> {
     let line = text.lines().take(60).find(|l| l.get(..7).is_some_and(|h| h.eq_ignore_ascii_case("METHOD:")))?;
     let method = line.get(7..)?.trim().to_ascii_uppercase();
-    ["REPLY", "COUNTER", "REQUEST", "CANCEL", "DECLINECOUNTER", "REFRESH", "ADD", "PUBLISH"].contains(&method.as_str()).then_some(method)
+    ["REPLY", "COUNTER", "REQUEST", "CANCEL", "DECLINECOUNTER", "REFRESH", "ADD", "PUBLISH"]
+        .contains(&method.as_str())
+        .then_some(method)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The sections of a report: the words for people, the machine-readable parts, the original.
 
+use super::machine::Signs;
 use super::{fields, original};
 use crate::classify::{OriginalMail, Rules, Table};
 use crate::message::{Mail, Part};
@@ -27,6 +28,8 @@ pub(super) struct Sections<'a> {
     pub report_type: String,
     pub mime: String,
     pub calendar: Option<Cow<'a, str>>,
+    /// The signs of a machine; `None`: a person wrote.
+    pub signs: Option<Signs>,
     /// Names and types of the other parts.
     pub attachments: Vec<(String, String)>,
 }
@@ -39,6 +42,7 @@ impl<'a> Sections<'a> {
             report_type: mail.mime_attribute("report-type").unwrap_or_default().to_ascii_lowercase(),
             ..Self::default()
         };
+        out.signs = Signs::of(mail, &out.mime, &out.report_type);
         let mut html: Option<Cow<'a, str>> = None;
         let root = mail.message().parts.first().map(std::ptr::from_ref);
         for part in mail.parts().into_iter().filter(|p| p.depth == 0) {
@@ -71,7 +75,7 @@ impl<'a> Sections<'a> {
         out.notice.truncate(end);
         // In a report with parts the original is one of them; in a mail by a person a copy says
         // nothing.
-        if out.statuses.is_empty() && !out.original_is_part && super::machine::is_candidate(mail, &out) {
+        if out.statuses.is_empty() && !out.original_is_part && out.signs.is_some() {
             out.split_copy(rules);
         }
         out
@@ -95,8 +99,7 @@ impl<'a> Sections<'a> {
                 }
             } else if self.original.is_none() {
                 // Some put an empty line too many before the headers.
-                self.original = original::of_message(message)
-                    .or_else(|| original::of_text(text_of(raw?).trim_start()));
+                self.original = original::of_message(message).or_else(|| original::of_text(text_of(raw?).trim_start()));
                 self.original_is_part = self.original.is_some();
             }
             return;
@@ -109,18 +112,25 @@ impl<'a> Sections<'a> {
             "message/disposition-notification" | "message/global-disposition-notification" => {
                 self.disposition = Some(text_of(part.bytes()));
             }
-            "text/rfc822-headers" | "text/rfc822-header" | "message/rfc822-headers" | "message/global-headers"
-            | "text/rfc822" | "message/partial" => self.take_headers(&text_of(part.bytes())),
-            "text/calendar" => self.calendar = Some(part.text()),
+            "text/rfc822-headers"
+            | "text/rfc822-header"
+            | "message/rfc822-headers"
+            | "message/global-headers"
+            | "text/rfc822"
+            | "message/partial" => self.take_headers(&text_of(part.bytes())),
+            "text/calendar" => self.calendar = Some(text_of(part.bytes().get(..MAX_NOTICE).unwrap_or(part.bytes()))),
             "text/html" => {
                 if html.is_none() {
-                    *html = Some(part.text());
+                    *html = Some(text_of(part.bytes()));
                 }
             }
             _ if mime.starts_with("text/") || mime.starts_with("multipart/") => self.take_text(part, &name),
             _ => {
                 let bytes = part.bytes();
-                if name.contains("status") || name.contains("report") || bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+                if name.contains("status")
+                    || name.contains("report")
+                    || bytes.first().is_some_and(u8::is_ascii_alphabetic)
+                {
                     let text = text_of(bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes));
                     if fields::is_status(&text) {
                         self.statuses.push(text);
@@ -133,9 +143,10 @@ impl<'a> Sections<'a> {
     }
 
     fn take_text(&mut self, part: Part<'a, '_>, name: &str) {
-        let text = part.text();
+        let bytes = part.bytes();
+        let text = text_of(bytes.get(..MAX_NOTICE).unwrap_or(bytes));
         if fields::is_status(&text) {
-            self.statuses.push(Cow::Owned(text.into_owned()));
+            self.statuses.push(text_of(bytes));
             return;
         }
         let head = text.trim_start();

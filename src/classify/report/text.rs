@@ -3,8 +3,8 @@
 //! Servers agree on little, but on this: a failed address stands at the begin of a line or behind
 //! one of a few labels, and what is said of it follows until the next one.
 
-use super::dsn::MAX_RECIPIENTS;
 use super::codes::Codes;
+use super::dsn::MAX_RECIPIENTS;
 use super::judge::{Fate, Outcome};
 use crate::message::Address;
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -41,7 +41,7 @@ pub(super) fn explain(notice: &str, fates: &mut [Fate]) {
                 None if single && own.trim().is_empty() => reply(notice).map(str::to_owned).unwrap_or_default(),
                 None => {
                     let from_preface = if single { reply(&preface) } else { None };
-                    from_preface.map(str::to_owned).unwrap_or_else(|| bare(&own, fate.recipient.as_ref()))
+                    from_preface.map_or_else(|| bare(&own, fate.recipient.as_ref()), str::to_owned)
                 }
             };
         }
@@ -67,11 +67,7 @@ fn reply(text: &str) -> Option<&str> {
     codes.smtp.or(codes.enhanced.as_ref().map(|_| 0))?;
     let at = codes.at?;
     // A lone enhanced code stands behind the words it belongs to: "no such user (#5.1.1)".
-    let from = if codes.smtp.is_none() {
-        text.get(..at)?.rfind("\n\n").map_or(0, |p| p + 2)
-    } else {
-        at
-    };
+    let from = if codes.smtp.is_none() { text.get(..at)?.rfind("\n\n").map_or(0, |p| p + 2) } else { at };
     let tail = text.get(from..)?;
     let end = tail.find("\n\n").unwrap_or(tail.len()).min(cut(tail, MAX_REPLY));
     tail.get(..end).map(str::trim)
@@ -130,7 +126,9 @@ fn recipients(notice: &str, others: &BTreeSet<String>) -> Vec<Address> {
             None => {}
         }
     }
-    let keep = |list: Vec<Address>| -> Vec<Address> { unique(list.into_iter().filter(|a| !others.contains(&a.normalised())).collect()) };
+    let keep = |list: Vec<Address>| -> Vec<Address> {
+        unique(list.into_iter().filter(|a| !others.contains(&a.normalised())).collect())
+    };
     let tidy = |list: Vec<Address>| {
         let kept = keep(list.clone());
         // A test mail to oneself: sender and recipient are one.
@@ -179,7 +177,9 @@ fn entry(line: &str) -> Option<(Address, bool)> {
         '[' => text.get(1..)?.split_once(']')?,
         '\'' => text.get(1..)?.split_once('\'')?,
         _ => {
-            let end = text.find(|c: char| c.is_whitespace() || matches!(c, '<' | '(' | '[' | ',' | ';')).unwrap_or(text.len());
+            let end = text
+                .find(|c: char| c.is_whitespace() || matches!(c, '<' | '(' | '[' | ',' | ';'))
+                .unwrap_or(text.len());
             text.split_at_checked(end)?
         }
     };
@@ -271,9 +271,12 @@ fn labelled(notice: &str) -> Vec<Address> {
         .filter(|m| m.pattern().as_usize() < LABELS.len())
         .filter_map(|m| {
             let tail = notice.get(m.end()..)?;
+            let tail = tail.get(..cut(tail, 400))?;
             let tail = tail.trim_start_matches([' ', '\t', ':', '<', '"', '\'', '\n', '[']);
-            let end = tail.find(|c: char| c.is_whitespace() || matches!(c, '>' | '"' | '\'' | '<' | ']' | ')' | ',' | ';')).unwrap_or(tail.len());
-            let token = tail.get(..end.min(400))?.trim_end_matches(['.', ':']);
+            let end = tail
+                .find(|c: char| c.is_whitespace() || matches!(c, '>' | '"' | '\'' | '<' | ']' | ')' | ',' | ';'))
+                .unwrap_or(tail.len());
+            let token = tail.get(..end)?.trim_end_matches(['.', ':']);
             Address::parse(token).filter(|a| !is_helper(a))
         })
         .collect()
@@ -282,7 +285,8 @@ fn labelled(notice: &str) -> Vec<Address> {
 /// Addresses to which a notice sends people for help.
 fn is_helper(address: &Address) -> bool {
     let local = address.local().to_ascii_lowercase();
-    ["postmaster", "mailer-daemon", "abuse", "support", "help", "helpdesk", "hostmaster", "noc"].contains(&local.as_str())
+    ["postmaster", "mailer-daemon", "abuse", "support", "help", "helpdesk", "hostmaster", "noc"]
+        .contains(&local.as_str())
 }
 
 /// Every address in a line.
@@ -341,7 +345,10 @@ mod tests {
             ("<a@example.org>:\nno such user\n<b@example.org>:\nfull\n", &["a@example.org", "b@example.org"]),
             ("Unable to deliver message to: <a@example.org>\nask postmaster@example.com", &["a@example.org"]),
             ("Your message to a@example.org couldn't be delivered.", &["a@example.org"]),
-            ("Sorry, unable to deliver your message to b@example.org:\n 552 Quota violation for a@example.org", &["b@example.org", "a@example.org"]),
+            (
+                "Sorry, unable to deliver your message to b@example.org:\n 552 Quota violation for a@example.org",
+                &["b@example.org", "a@example.org"],
+            ),
             ("nothing", &[]),
         ];
         for (text, expected) in table {

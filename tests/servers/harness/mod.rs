@@ -13,6 +13,7 @@ pub mod ports;
 mod process;
 
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,7 +43,8 @@ pub fn available<T>(server: Result<T, Missing>) -> Option<T> {
         Ok(server) => Some(server),
         Err(missing) => {
             assert!(!required(), "{missing}");
-            eprintln!("skipped: {missing}");
+            // Past the test runner's capture, so that a person sees it.
+            let _ = writeln!(std::io::stderr(), "skipped: {missing}");
             None
         }
     }

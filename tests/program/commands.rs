@@ -1,0 +1,122 @@
+//! Commands, their help, their mistakes and their exit codes.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+const MAIL: &str = "From: Ana <ana@customer.example>\nTo: replies@campaigns.example\nSubject: Re: Offer\nDate: Mon, 16 Nov 2026 09:12:30 +0000\nMessage-ID: <m1@customer.example>\nIn-Reply-To: <x@campaigns.example>\n\nYes please, send me the details of your offer.\n";
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_reply-ingest")).args(args).output().expect("starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn help_names_every_command_and_every_exit_code() {
+    let help = stdout(&run(&["--help"]));
+    for word in ["poll", "replay", "demo", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"] {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+    for command in ["poll", "replay"] {
+        assert!(stdout(&run(&[command, "--help"])).contains("Example"), "{command}");
+    }
+}
+
+#[test]
+fn mistakes_have_their_exit_codes_and_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("c.yaml");
+    fs::write(&config, "kafka: {brokers: [k]}\nmailboxes:\n  - name: a\n    hots: h\n").expect("writes");
+    let config = config.display().to_string();
+    let good = folder.path().join("good.yaml");
+    fs::write(
+        &good,
+        "kafka: {brokers: [\"127.0.0.1:1\"]}\nmailboxes:\n  - {name: a, host: h, username: u, password: hunter2}\n",
+    )
+    .expect("writes");
+    let good = good.display().to_string();
+    let table: [(&[&str], i32, &str); 8] = [
+        (&[], 64, "Usage"),
+        (&["pol"], 64, "poll"),
+        (&["poll"], 64, "--config"),
+        (&["poll", "--config", "/nowhere.yaml"], 78, "cannot read the configuration /nowhere.yaml"),
+        (&["poll", "--config", &config], 78, "unknown key `hots`: did you mean `host`?"),
+        (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
+        (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
+        (&["schema", "nothing"], 64, "choose one of event, run, config"),
+    ];
+    for (args, code, words) in table {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{args:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("hunter2"));
+    }
+}
+
+#[test]
+fn replay_reads_files_folders_mboxes_and_standard_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.eml"), MAIL).expect("writes");
+    fs::write(folder.path().join("b.mbox"), format!("From x\n{MAIL}\nFrom y\n{MAIL}")).expect("writes");
+    let path = folder.path().display().to_string();
+    let fixed = ["--no-auth", "--at", "2026-11-22T08:00:00Z", "--run-id", "r1"];
+    let output = run(&[&["replay", path.as_str()], fixed.as_slice()].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let events: Vec<Value> = stdout(&output).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let origins: Vec<&str> = events.iter().filter_map(|e| e["data"]["ingest"]["origin"].as_str()).collect();
+    let names: Vec<&str> = origins.iter().filter_map(|o| o.rsplit('/').next()).collect();
+    assert_eq!(names, ["a.eml", "b.mbox#1", "b.mbox#2"]);
+    let first = events.first().expect("is there");
+    assert_eq!(first["data"]["kind"], "reply");
+    assert_eq!(first["data"]["mailbox"]["id"], "replay");
+    assert_eq!(first["data"]["ingest"]["replay"], true);
+    assert_eq!(first["data"]["content"]["text"], "Yes please, send me the details of your offer.");
+    let again = run(&[&["replay", path.as_str()], fixed.as_slice()].concat());
+    assert_eq!(stdout(&again), stdout(&output), "nothing differs from run to run");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["replay", "-", "--no-auth", "--explain"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    child.stdin.take().expect("is piped").write_all(MAIL.as_bytes()).expect("writes");
+    let output = child.wait_with_output().expect("ends");
+    let text = stdout(&output);
+    for word in ["reply for ana@customer.example", "rules", "| Yes please"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+}
+
+#[test]
+fn replay_keeps_the_privacy_of_a_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.eml"), MAIL).expect("writes");
+    let config = folder.path().join("c.yaml");
+    fs::write(
+        &config,
+        "kafka: {brokers: [k]}\nprivacy: {addresses: omit}\nmailboxes:\n  - {name: a, host: h, username: u, password: p}\n",
+    )
+    .expect("writes");
+    let mail = folder.path().join("a.eml").display().to_string();
+    let output = run(&["replay", "--config", &config.display().to_string(), &mail, "--no-auth"]);
+    let text = stdout(&output);
+    assert!(text.contains("\"mailbox\":{\"id\":\"a\""), "{text}");
+    assert!(!text.contains("ana@") && !text.contains("Yes please"), "{text}");
+}
+
+#[test]
+fn schemas_are_printed() {
+    for name in ["event", "run", "config"] {
+        let schema: Value = serde_json::from_str(&stdout(&run(&["schema", name]))).expect("JSON");
+        assert!(schema["$schema"].as_str().is_some_and(|s| s.contains("2020-12")), "{name}");
+    }
+}

@@ -1,0 +1,230 @@
+//! Servers that misbehave: nothing lost, nothing published twice, nothing deleted that was not
+//! published, and the right exit code.
+
+use crate::scripted::{Fault, Server};
+use reply_ingest::demo::{Broker, consume};
+use serde_json::Value;
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+const TOPIC: &str = "mail";
+
+struct Bench {
+    folder: tempfile::TempDir,
+    broker: Broker,
+    server: Server,
+}
+
+impl Bench {
+    fn new(mails: &[Vec<u8>]) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            broker: Broker::start(&[TOPIC, "runs"]).expect("a broker"),
+            server: Server::start(mails),
+        }
+    }
+
+    fn poll(&self, settings: &str) -> Output {
+        self.poll_as("right", settings)
+    }
+
+    fn poll_as(&self, password: &str, settings: &str) -> Output {
+        let path = self.folder.path().join("c.yaml");
+        let text = format!(
+            "kafka: {{brokers: [\"{}\"], topic: {TOPIC}, run_topic: runs}}\nledger: {{file: {}/l.redb}}\nauth: {{enabled: false}}\n\
+             limits: {{connect_timeout: 2s, read_timeout: 2s}}\n\
+             mailboxes:\n  - name: box\n    host: 127.0.0.1\n    port: {}\n    tls: none\n    username: ana\n    password: {password}\n{settings}",
+            self.broker.bootstrap(),
+            self.folder.path().display(),
+            self.server.port(),
+        );
+        fs::write(&path, text).expect("writes");
+        Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+            .args(["poll", "--config"])
+            .arg(&path)
+            .output()
+            .expect("starts")
+    }
+
+    /// Every event so far: waits a moment longer than it takes for `count`.
+    fn events(&self, count: usize) -> Vec<Value> {
+        consume(&self.broker.bootstrap(), TOPIC, count + 1, Duration::from_secs(2))
+            .expect("consumes")
+            .iter()
+            .map(|c| serde_json::from_slice(&c.value).expect("JSON"))
+            .collect()
+    }
+}
+
+fn mail(number: usize) -> Vec<u8> {
+    format!(
+        "From: Ana <ana{number}@customer.example>\r\nTo: replies@campaigns.example\r\nSubject: Re: Offer {number}\r\nMessage-ID: <m{number}@customer.example>\r\nIn-Reply-To: <x@campaigns.example>\r\n\r\nYes please, number {number}.\r\n"
+    )
+    .into_bytes()
+}
+
+fn mails(count: usize) -> Vec<Vec<u8>> {
+    (1..=count).map(mail).collect()
+}
+
+fn check(output: &Output, code: i32, words: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(words), "{words:?} in {stderr}");
+    assert!(!stderr.contains("customer.example"), "no address in a log: {stderr}");
+}
+
+const DELETE: &str = "    retention: delete\n";
+const KEEP: &str = "    retention: keep\n";
+
+#[test]
+fn clear_text_is_warned_about() {
+    let bench = Bench::new(&mails(1));
+    check(&bench.poll(DELETE), 0, "clear text");
+    assert_eq!((bench.events(1).len(), bench.server.count()), (1, 0));
+}
+
+#[test]
+fn a_wrong_password_is_credentials() {
+    let bench = Bench::new(&mails(1));
+    check(&bench.poll_as("hunter2", DELETE), 77, "check username and password");
+    assert!(!String::from_utf8_lossy(&bench.poll_as("hunter2", DELETE).stderr).contains("hunter2"));
+    assert_eq!(bench.server.count(), 1);
+}
+
+#[test]
+fn a_cut_in_mid_retr_is_never_a_mail() {
+    let bench = Bench::new(&mails(5));
+    bench.server.set(Fault::CutInRetr(3));
+    check(&bench.poll(DELETE), 75, "closed the connection");
+    assert_eq!(bench.events(2).len(), 2, "what was whole is published");
+    assert_eq!(bench.server.count(), 5, "nothing is deleted by a broken session");
+    bench.server.set(Fault::None);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    let events = bench.events(5);
+    assert_eq!(events.len(), 5, "each mail once");
+    assert_eq!(bench.server.count(), 0);
+}
+
+#[test]
+fn without_uidl_the_digest_tells() {
+    let bench = Bench::new(&mails(4));
+    bench.server.set(Fault::NoUidl);
+    for _ in 0..2 {
+        check(&bench.poll(KEEP), 0, "pass ended");
+        assert_eq!((bench.events(4).len(), bench.server.count()), (4, 4));
+    }
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(4).len(), bench.server.count()), (4, 0));
+}
+
+#[test]
+fn one_id_for_all_mails_loses_none() {
+    let bench = Bench::new(&mails(4));
+    bench.server.set(Fault::SameUidl);
+    for _ in 0..2 {
+        check(&bench.poll(KEEP), 0, "pass ended");
+        assert_eq!(bench.events(4).len(), 4);
+    }
+}
+
+#[test]
+fn one_mail_that_cannot_be_read_leaves_the_others_alone() {
+    let bench = Bench::new(&mails(5));
+    bench.server.set(Fault::RefuseRetr(2));
+    check(&bench.poll(DELETE), 75, "refused a mail");
+    assert_eq!((bench.events(4).len(), bench.server.count()), (4, 1));
+    bench.server.set(Fault::None);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(5).len(), bench.server.count()), (5, 0));
+}
+
+#[test]
+fn octets_that_nobody_asked_for_end_the_session_without_quit() {
+    let bench = Bench::new(&mails(2));
+    bench.server.set(Fault::GarbageAfterLast);
+    check(&bench.poll(DELETE), 75, "nobody asked for");
+    assert_eq!((bench.server.count(), bench.server.quits()), (2, 0));
+    bench.server.set(Fault::None);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(2).len(), bench.server.count()), (2, 0));
+}
+
+#[test]
+fn a_quit_without_an_answer_is_settled_by_the_next_pass() {
+    for fault in [Fault::SilentQuit, Fault::RefuseQuit] {
+        let bench = Bench::new(&mails(3));
+        bench.server.set(fault);
+        check(&bench.poll(DELETE), 0, "the next run");
+        bench.server.set(Fault::None);
+        check(&bench.poll(DELETE), 0, "pass ended");
+        assert_eq!((bench.events(3).len(), bench.server.count()), (3, 0), "{fault:?}");
+    }
+}
+
+#[test]
+fn servers_that_say_nothing_or_something_else() {
+    let bench = Bench::new(&mails(1));
+    bench.server.set(Fault::Mute);
+    check(&bench.poll(DELETE), 78, "sends no greeting");
+    bench.server.set(Fault::WrongProtocol);
+    check(&bench.poll(DELETE), 75, "no POP3 reply");
+    assert_eq!(bench.server.count(), 1);
+}
+
+#[test]
+fn identical_mails_are_one_mail() {
+    let bench = Bench::new(&[mail(1), mail(2), mail(1)]);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(2).len(), bench.server.count()), (2, 0));
+}
+
+#[test]
+fn start_now_leaves_what_is_there_alone() {
+    let bench = Bench::new(&mails(3));
+    let settings = "    retention: delete\n    start: now\n";
+    for _ in 0..2 {
+        check(&bench.poll(settings), 0, "pass ended");
+        assert_eq!((bench.events(0).len(), bench.server.count()), (0, 3));
+    }
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let bench = Bench::new(&mails(3));
+    bench.poll_as("wrong", DELETE);
+    let path = bench.folder.path().join("c.yaml");
+    let text = fs::read_to_string(&path).expect("reads").replace("password: wrong", "password: right");
+    fs::write(&path, text).expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["poll", "--dry-run", "--config"])
+        .arg(&path)
+        .output()
+        .expect("starts");
+    check(&output, 0, "pass ended");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3);
+    assert_eq!((bench.events(0).len(), bench.server.count()), (0, 3));
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!(bench.events(3).len(), 3, "nothing was remembered either");
+}
+
+#[test]
+fn what_is_no_mail_and_what_is_too_large_are_published_as_unclassified() {
+    let huge = [mail(1), b"x".repeat(998).into_iter().chain(*b"\r\n").collect::<Vec<u8>>().repeat(40_000)].concat();
+    let bench = Bench::new(&[b"\0\x01\x02 no mail\r\n".to_vec(), Vec::new(), huge.clone(), mail(4)]);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    let mut reasons: Vec<(String, u64)> = bench
+        .events(4)
+        .iter()
+        .map(|e| {
+            let reason = e.pointer("/data/unclassified/reason").and_then(Value::as_str).unwrap_or("none");
+            (reason.to_owned(), e.pointer("/data/message/size_bytes").and_then(Value::as_u64).unwrap_or(0))
+        })
+        .collect();
+    reasons.sort();
+    let sizes = huge.len() as u64;
+    let expected = [("empty", 0), ("none", mail(4).len() as u64), ("parse_error", 13), ("too_large", sizes)];
+    assert_eq!(reasons, expected.map(|(r, s)| (r.to_owned(), s)));
+    assert_eq!(bench.server.count(), 0);
+}
