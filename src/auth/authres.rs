@@ -194,11 +194,23 @@ mod tests {
     #[test]
     fn values_as_servers_write_them() {
         let table = [
-            ("mx.c.example; spf=pass smtp.mailfrom=a@B.example; dkim=fail header.d=a.example header.s=s1", "mx.c.example", "spf=pass/b.example dkim=fail/a.example"),
-            (" mx.c.example (comment (nested; spf=pass)) 1;\r\n\tdmarc=none (p=none dis=none) header.from=a.example", "mx.c.example", "dmarc=none/a.example"),
+            (
+                "mx.c.example; spf=pass smtp.mailfrom=a@B.example; dkim=fail header.d=a.example header.s=s1",
+                "mx.c.example",
+                "spf=pass/b.example dkim=fail/a.example",
+            ),
+            (
+                " mx.c.example (comment (nested; spf=pass)) 1;\r\n\tdmarc=none (p=none dis=none) header.from=a.example",
+                "mx.c.example",
+                "dmarc=none/a.example",
+            ),
             ("\"mx.c.example\"; spf = pass smtp.helo = h.example", "mx.c.example", "spf=pass/h.example"),
             ("mx.c.example; none", "mx.c.example", ""),
-            ("mx.c.example; dkim=pass reason=\"good; signature\" header.d=a.example", "mx.c.example", "dkim=pass/a.example"),
+            (
+                "mx.c.example; dkim=pass reason=\"good; signature\" header.d=a.example",
+                "mx.c.example",
+                "dkim=pass/a.example",
+            ),
         ];
         for (value, id, methods) in table {
             let statement = parse(value).expect(value);
@@ -206,7 +218,9 @@ mod tests {
             let got: Vec<String> = statement
                 .methods
                 .iter()
-                .map(|m| format!("{}={}/{}", m.name, m.result.result.as_str(), m.result.domain.clone().unwrap_or_default()))
+                .map(|m| {
+                    format!("{}={}/{}", m.name, m.result.result.as_str(), m.result.domain.clone().unwrap_or_default())
+                })
                 .collect();
             assert_eq!(got.join(" "), methods, "{value}");
         }

@@ -11,11 +11,11 @@ use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::dmarc::{Dmarc, Policy, Psd};
+use mail_auth::hickory_resolver::proto::op::ResponseCode;
 use mail_auth::{
     AuthenticatedMessage, DnsError as MailAuthDns, Error, MX, MessageAuthenticator, Parameters, RecordSet,
     ResolverCache, Txt,
 };
-use mail_auth::hickory_resolver::proto::op::ResponseCode;
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -279,9 +279,12 @@ impl ResolverCache<Box<str>, Txt> for TxtAnswers {
         Q: Hash + Eq + ?Sized,
     {
         // Never `None`: that would send mail-auth to its own resolver.
-        Some(self.0.get(name).cloned().unwrap_or_else(|| {
-            Txt::Error(Error::Dns(MailAuthDns::RecordNotFound(ResponseCode::NXDomain)))
-        }))
+        Some(
+            self.0
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| Txt::Error(Error::Dns(MailAuthDns::RecordNotFound(ResponseCode::NXDomain)))),
+        )
     }
 
     fn remove<Q>(&self, _: &Q) -> Option<Txt>

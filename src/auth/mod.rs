@@ -140,7 +140,8 @@ impl Authenticator {
             auth.signals.push(AuthSignal::Sha1Signature);
         }
         let from = author_domain(message);
-        let answers = self.lookups.fetch(resolver, message, from.as_deref(), spf.as_deref().map(|s| s.domain.as_str())).await;
+        let answers =
+            self.lookups.fetch(resolver, message, from.as_deref(), spf.as_deref().map(|s| s.domain.as_str())).await;
         if answers.weak_key {
             auth.signals.push(AuthSignal::WeakKey);
         }

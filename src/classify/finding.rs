@@ -67,15 +67,7 @@ impl Finding {
     /// A finding that only has a verdict so far.
     #[must_use]
     pub fn new(verdict: Verdict, confidence: f32) -> Self {
-        Self {
-            verdict,
-            confidence,
-            hits: Vec::new(),
-            recipient: None,
-            reported_at: None,
-            original: None,
-            words: None,
-        }
+        Self { verdict, confidence, hits: Vec::new(), recipient: None, reported_at: None, original: None, words: None }
     }
 
     /// Adds a rule that fired.

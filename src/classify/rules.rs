@@ -136,7 +136,6 @@ struct Matcher {
     pattern_rules: Vec<usize>,
 }
 
-
 /// Where a rule fired: octets of the text that was given.
 #[derive(Debug, Clone, Copy)]
 pub struct Match<'r> {
@@ -236,10 +235,9 @@ impl Rules {
             }
         }
         for pattern in matcher.patterns.matches(&folded.text) {
-            if let (Some(&rule), Some(hit)) = (
-                matcher.pattern_rules.get(pattern),
-                matcher.single.get(pattern).and_then(|p| p.find(&folded.text)),
-            ) {
+            if let (Some(&rule), Some(hit)) =
+                (matcher.pattern_rules.get(pattern), matcher.single.get(pattern).and_then(|p| p.find(&folded.text)))
+            {
                 note(rule, hit.start(), hit.end());
             }
         }
@@ -256,13 +254,11 @@ impl Rules {
     /// order of the rules.
     #[must_use]
     pub fn best(&self, table: Table, field: &str, text: &str) -> Option<Match<'_>> {
-        self.matches(table, field, text)
-            .into_iter()
-            .reduce(|a, b| {
-                let better = b.rule.confidence > a.rule.confidence
-                    || (b.rule.confidence >= a.rule.confidence && b.start < a.start);
-                if better { b } else { a }
-            })
+        self.matches(table, field, text).into_iter().reduce(|a, b| {
+            let better =
+                b.rule.confidence > a.rule.confidence || (b.rule.confidence >= a.rule.confidence && b.start < a.start);
+            if better { b } else { a }
+        })
     }
 
     /// The provider of a mail domain, by the longest suffix that a provider rule names.
@@ -329,10 +325,7 @@ impl Matcher {
             }
         }
         Ok(Self {
-            phrases: AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .build(&phrases)
-                .map_err(|_| too_big())?,
+            phrases: AhoCorasick::builder().match_kind(MatchKind::Standard).build(&phrases).map_err(|_| too_big())?,
             phrase_rules,
             patterns: RegexSetBuilder::new(patterns).size_limit(16 << 20).build().map_err(|_| too_big())?,
             single,

@@ -5,8 +5,8 @@ use super::poll::poll;
 use super::{Exit, table};
 use crate::classify::Rules;
 use crate::demo::{
-    self, Broker, Consumed, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, Samples, TOPIC, category_of,
-    compare, dkim_words, dmarc_word, spf_word, subtype_of,
+    self, Broker, Consumed, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, Samples, TOPIC, category_of, compare,
+    dkim_words, dmarc_word, spf_word, subtype_of,
 };
 use crate::event::{Event, Kind};
 use crate::message::Digest;
@@ -72,8 +72,7 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let (report, exit) = poll(config, mailboxes, rules, false).await?;
     let count = usize::try_from(report.events().values().sum::<u64>()).unwrap_or(usize::MAX);
     let brokers = broker.bootstrap();
-    let consumed =
-        tokio::task::spawn_blocking(move || demo::consume(&brokers, TOPIC, count, CONSUME_WAIT)).await??;
+    let consumed = tokio::task::spawn_blocking(move || demo::consume(&brokers, TOPIC, count, CONSUME_WAIT)).await??;
     let events = consumed.iter().map(|c| serde_json::from_slice::<Event>(&c.value)).collect::<Result<Vec<_>, _>>()?;
     if args.json {
         for record in &consumed {

@@ -84,7 +84,10 @@ fn auth(out: &mut impl Write, auth: Option<&Auth>) -> io::Result<()> {
             c.helo.as_deref().unwrap_or("?"),
             c.mail_from.as_deref().unwrap_or_default(),
         )?,
-        None => writeln!(out, "    boundary     unknown: the mailbox's trust settings name no host of these Received lines")?,
+        None => writeln!(
+            out,
+            "    boundary     unknown: the mailbox's trust settings name no host of these Received lines"
+        )?,
     }
     let named = [("spf", &auth.spf), ("dmarc", &auth.dmarc), ("arc", &auth.arc)];
     for (name, result) in named.into_iter().filter_map(|(n, r)| Some((n, r.as_ref()?))) {

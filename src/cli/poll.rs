@@ -67,9 +67,8 @@ pub(super) fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
     let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
     let mut files = Vec::new();
     for path in &config.rules.files {
-        let text = std::fs::read_to_string(path).map_err(|source| {
-            wrong(&config::ConfigError::Read { path: path.clone(), source })
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
         files.push((path.display().to_string(), text));
     }
     Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
@@ -127,7 +126,8 @@ pub(crate) async fn poll_with(
     log_run(&report);
     let mut exit = report.worst().map_or(Exit::Success, Exit::from);
     // With Kafka failing already, the summary would only wait for another time-out.
-    if !dry_run && exit != Exit::Kafka
+    if !dry_run
+        && exit != Exit::Kafka
         && let Err(failure) = worker.publish_summary(&report, exit.code()).await
     {
         tracing::error!(reason = %failure.message, "the run is done, its summary is lost");

@@ -171,10 +171,7 @@ fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
         settings.auth = None;
     }
     // Without authentication nothing asks DNS, so a machine without name servers is fine.
-    let resolver = if settings.auth.is_some() {
-        resolver(&dns)?
-    } else {
-        Arc::new(crate::auth::dns::Recorded::default())
-    };
+    let resolver =
+        if settings.auth.is_some() { resolver(&dns)? } else { Arc::new(crate::auth::dns::Recorded::default()) };
     Line::new(settings, rules, resolver).map_err(|e| wrong(&e))
 }

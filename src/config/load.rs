@@ -43,8 +43,7 @@ pub enum ConfigError {
 /// # Errors
 /// When the file cannot be read, is no YAML, has an unknown key or a contradiction.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     parse(&text, path, &std::env::vars().collect())
 }
 
@@ -65,10 +64,7 @@ pub fn parse(text: &str, path: &Path, env: &HashMap<String, String>) -> Result<C
 
 /// One line for a YAML error, with the place and, for an unknown key, a suggestion.
 fn explain(error: &YamlError) -> String {
-    let place = error
-        .location()
-        .map(|l| format!("line {}, column {}: ", l.line(), l.column()))
-        .unwrap_or_default();
+    let place = error.location().map(|l| format!("line {}, column {}: ", l.line(), l.column())).unwrap_or_default();
     match error.without_snippet() {
         YamlError::SerdeUnknownField { field, expected, .. } => {
             let hint = nearest(field, expected)
@@ -197,9 +193,10 @@ fn check_privacy(setting: &str, privacy: Option<&Privacy>) -> Result<(), ConfigE
         None if privacy.addresses == AddressMode::Hmac => {
             Err(problem(setting, "addresses: hmac needs hash_key_file, or hash_key: ${NAME}"))
         }
-        Some(key) if key.expose().len() < MIN_KEY => {
-            Err(problem(setting, format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed")))
-        }
+        Some(key) if key.expose().len() < MIN_KEY => Err(problem(
+            setting,
+            format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed"),
+        )),
         _ => Ok(()),
     }
 }

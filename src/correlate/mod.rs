@@ -41,10 +41,7 @@ pub enum CorrelatorError {
     #[error("{id}: `{place}` is no place: write header:NAME or original:NAME")]
     Place { id: String, place: String },
     #[error("{id}: {source}")]
-    Pattern {
-        id: String,
-        source: PatternError,
-    },
+    Pattern { id: String, source: PatternError },
 }
 
 /// The correlators, ready to ask.
@@ -79,8 +76,8 @@ impl Correlators {
                 if places.is_empty() {
                     return Err(CorrelatorError::Place { id: c.id.clone(), place: String::new() });
                 }
-                let pattern = Pattern::new(&c.pattern)
-                    .map_err(|source| CorrelatorError::Pattern { id: c.id.clone(), source })?;
+                let pattern =
+                    Pattern::new(&c.pattern).map_err(|source| CorrelatorError::Pattern { id: c.id.clone(), source })?;
                 Ok(Ready { id: c.id.clone(), places, pattern })
             })
             .collect::<Result<Vec<_>, CorrelatorError>>()?;
@@ -170,9 +167,7 @@ fn values(place: &Place, mail: &Mail<'_>, original: Option<&OriginalMail>) -> Ve
         Place::Header(name) if ADDRESS_HEADERS.contains(&name.as_str()) => {
             mail.addresses(name).iter().map(|a| a.as_str().to_owned()).collect()
         }
-        Place::Header(name) if is_id_header(name) => {
-            mail.headers_raw(name).flat_map(|v| ids(v)).collect()
-        }
+        Place::Header(name) if is_id_header(name) => mail.headers_raw(name).flat_map(|v| ids(v)).collect(),
         Place::Header(name) => mail.headers(name).map(|v| v.trim().to_owned()).collect(),
         Place::Original(name) => {
             let Some(original) = original else { return Vec::new() };
@@ -181,7 +176,11 @@ fn values(place: &Place, mail: &Mail<'_>, original: Option<&OriginalMail>) -> Ve
                 .iter()
                 .filter(|(n, _)| n == name)
                 .flat_map(|(_, v)| {
-                    if is_id_header(name) || ADDRESS_HEADERS.contains(&name.as_str()) { ids(v) } else { vec![v.trim().to_owned()] }
+                    if is_id_header(name) || ADDRESS_HEADERS.contains(&name.as_str()) {
+                        ids(v)
+                    } else {
+                        vec![v.trim().to_owned()]
+                    }
                 })
                 .collect();
             if name == "message-id" && out.is_empty() {

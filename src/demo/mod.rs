@@ -34,12 +34,7 @@ pub const MAILBOXES: [&str; 3] = ["replies", "bounces", "feedback"];
 ///
 /// # Errors
 /// When it is wrong, which a test rules out.
-pub fn configuration(
-    folder: &Path,
-    pop3s: u16,
-    dns: u16,
-    brokers: &str,
-) -> Result<Config, config::ConfigError> {
+pub fn configuration(folder: &Path, pop3s: u16, dns: u16, brokers: &str) -> Result<Config, config::ConfigError> {
     let mut text = include_str!("demo.yaml").to_owned();
     for (name, value) in [
         ("@POP3S@", pop3s.to_string()),

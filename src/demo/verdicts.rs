@@ -27,15 +27,16 @@ pub fn compare(sample: &Sample, events: &[&Event]) -> Vec<Difference> {
         }
     };
     let join = |words: Vec<&str>| words.join(" ");
-    check(
-        "kinds",
-        &sample.kinds.join(" "),
-        &join(events.iter().map(|e| e.data.verdict.kind().as_str()).collect()),
-    );
+    check("kinds", &sample.kinds.join(" "), &join(events.iter().map(|e| e.data.verdict.kind().as_str()).collect()));
     check(
         "recipients",
         &sample.recipients.join(" "),
-        &join(events.iter().map(|e| e.data.recipient.as_ref().and_then(|r| r.address.as_deref()).unwrap_or_default()).collect()),
+        &join(
+            events
+                .iter()
+                .map(|e| e.data.recipient.as_ref().and_then(|r| r.address.as_deref()).unwrap_or_default())
+                .collect(),
+        ),
     );
     let Some(data) = events.first().map(|e| &e.data) else { return out };
     if let Some(category) = &sample.category {

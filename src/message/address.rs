@@ -23,7 +23,9 @@ impl Address {
         let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
         let text = strip_prefix_ignore_case(text, "mailto:").unwrap_or(text);
         let text = match text.split_once(';') {
-            Some((kind, rest)) if kind.eq_ignore_ascii_case("rfc822") || kind.eq_ignore_ascii_case("utf-8") => rest.trim(),
+            Some((kind, rest)) if kind.eq_ignore_ascii_case("rfc822") || kind.eq_ignore_ascii_case("utf-8") => {
+                rest.trim()
+            }
             _ => text,
         };
         let (local, domain) = text.rsplit_once('@')?;

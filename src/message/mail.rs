@@ -46,8 +46,8 @@ impl<'x> Mail<'x> {
     /// Parses a mail with CRLF line ends (see [`super::to_crlf`]). Never fails.
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
-        let flat = bytes.len() > SMALL
-            && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
+        let flat =
+            bytes.len() > SMALL && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
         Self { message: message.unwrap_or_else(|| no_mail(bytes)), flat }
     }
@@ -172,9 +172,9 @@ impl<'x> Mail<'x> {
         let text = match bodies {
             0 => Cow::Borrowed(""),
             1 => self.message.body_text(0).unwrap_or_default(),
-            _ => Cow::Owned(
-                (0..bodies.min(20)).filter_map(|i| self.message.body_text(i)).collect::<Vec<_>>().join("\n"),
-            ),
+            _ => {
+                Cow::Owned((0..bodies.min(20)).filter_map(|i| self.message.body_text(i)).collect::<Vec<_>>().join("\n"))
+            }
         };
         to_lf(text)
     }
@@ -191,9 +191,9 @@ impl<'x> Mail<'x> {
     /// Whether something is attached that is no part of the text.
     #[must_use]
     pub fn has_attachments(&self) -> bool {
-        self.message.attachments().any(|p| {
-            !matches!(p.body, PartType::Text(_) | PartType::Html(_)) || p.attachment_name().is_some()
-        })
+        self.message
+            .attachments()
+            .any(|p| !matches!(p.body, PartType::Text(_) | PartType::Html(_)) || p.attachment_name().is_some())
     }
 }
 
@@ -256,18 +256,16 @@ fn no_mail(bytes: &[u8]) -> Message<'_> {
 
 /// Every header of that name in any (embedded) mail: decoded, unfolded, trimmed.
 pub fn headers_of<'a>(message: &'a Message<'_>, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-    message
-        .headers()
-        .iter()
-        .filter(move |h| h.name.as_str().eq_ignore_ascii_case(name))
-        .filter_map(move |h| match &h.value {
+    message.headers().iter().filter(move |h| h.name.as_str().eq_ignore_ascii_case(name)).filter_map(move |h| {
+        match &h.value {
             HeaderValue::Text(text) => Some(Cow::Borrowed(text.trim())),
             HeaderValue::TextList(list) => Some(Cow::Owned(list.join(", "))),
             _ => message
                 .raw_message
                 .get(h.offset_start as usize..h.offset_end as usize)
                 .map(|raw| unfold(&String::from_utf8_lossy(raw))),
-        })
+        }
+    })
 }
 
 /// The addresses of a header of any (embedded) mail.
@@ -335,4 +333,3 @@ pub(crate) fn to_chrono(date: &mail_parser::DateTime) -> Option<DateTime<Utc>> {
     }
     Utc.timestamp_opt(date.to_timestamp(), 0).single()
 }
-

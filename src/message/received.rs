@@ -18,9 +18,9 @@ pub(crate) fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     let mut stream = mail_parser::parsers::MessageStream::new(line.as_bytes());
     let date = mail_parser::parsers::MessageStream::parse_date(&mut stream);
     // It takes no two-digit years and no times without seconds; chrono takes those, and less else.
-    date.as_datetime().and_then(super::mail::to_chrono).or_else(|| {
-        DateTime::parse_from_rfc2822(line.trim()).ok().map(|d| d.with_timezone(&Utc))
-    })
+    date.as_datetime()
+        .and_then(super::mail::to_chrono)
+        .or_else(|| DateTime::parse_from_rfc2822(line.trim()).ok().map(|d| d.with_timezone(&Utc)))
 }
 
 #[cfg(test)]

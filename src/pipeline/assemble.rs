@@ -21,9 +21,30 @@ const MAX_HEADER: usize = 2_000;
 
 /// Local parts that belong to a function, not a person (RFC 2142, and what is usual).
 const ROLES: [&str; 24] = [
-    "abuse", "accounts", "admin", "billing", "contact", "feedback", "help", "helpdesk", "hello", "hostmaster", "hr",
-    "info", "mail", "mailer-daemon", "marketing", "no-reply", "noreply", "office", "postmaster", "root", "sales",
-    "support", "team", "webmaster",
+    "abuse",
+    "accounts",
+    "admin",
+    "billing",
+    "contact",
+    "feedback",
+    "help",
+    "helpdesk",
+    "hello",
+    "hostmaster",
+    "hr",
+    "info",
+    "mail",
+    "mailer-daemon",
+    "marketing",
+    "no-reply",
+    "noreply",
+    "office",
+    "postmaster",
+    "root",
+    "sales",
+    "support",
+    "team",
+    "webmaster",
 ];
 
 /// What stands around a finding.
@@ -48,9 +69,8 @@ pub fn data(
     around: &Around<'_>,
 ) -> EventData {
     let (occurred_at, occurred_at_source) = occurred(mail, finding, around);
-    correlation.response_time_s = correlation
-        .sent_at
-        .and_then(|sent| u64::try_from((occurred_at - sent).num_seconds()).ok());
+    correlation.response_time_s =
+        correlation.sent_at.and_then(|sent| u64::try_from((occurred_at - sent).num_seconds()).ok());
     let party = |address: &Address| party(line, address);
     let sender = mail.from();
     let recipient = match (&finding.recipient, is_by_the_person(finding)) {

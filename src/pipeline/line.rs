@@ -35,10 +35,10 @@ impl LineSettings {
     #[must_use]
     pub fn new(config: &Config, run_id: String, replay: bool) -> Self {
         Self {
-            auth: config.auth.enabled.then_some(Bounds {
-                max_signatures: config.auth.max_signatures,
-                dns_budget: config.dns.mail_budget.0,
-            }),
+            auth: config
+                .auth
+                .enabled
+                .then_some(Bounds { max_signatures: config.auth.max_signatures, dns_budget: config.dns.mail_budget.0 }),
             correlators: config.correlators.clone(),
             original_headers: config.event.original_headers.clone(),
             honor_within: TimeDelta::from_std(config.unsubscribe.honor_within.0).unwrap_or(TimeDelta::days(2)),

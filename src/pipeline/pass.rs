@@ -142,7 +142,12 @@ async fn one_session(
 }
 
 /// DELE and QUIT.
-async fn finish(mut client: Client, mailbox: &Mailbox, delete: Vec<Listed>, run: &mut MailboxRun) -> Result<(), Failure> {
+async fn finish(
+    mut client: Client,
+    mailbox: &Mailbox,
+    delete: Vec<Listed>,
+    run: &mut MailboxRun,
+) -> Result<(), Failure> {
     let numbers: Vec<u32> = delete.iter().map(|l| l.number).collect();
     let taken = client.delete(&numbers).await?;
     match client.quit().await {
@@ -213,12 +218,9 @@ impl Plan {
         for mail in listed {
             match mail.uidl.as_ref().and_then(|u| known.by_uidl.get(u)) {
                 Some(entry) => plan.known_mail(mailbox, mail, entry, now),
-                None if starts_now && mail.uidl.is_some() => plan.before_start.push(Done {
-                    uidl: mail.uidl,
-                    digest: None,
-                    state: State::BeforeStart,
-                    at: now,
-                }),
+                None if starts_now && mail.uidl.is_some() => {
+                    plan.before_start.push(Done { uidl: mail.uidl, digest: None, state: State::BeforeStart, at: now })
+                }
                 None => plan.fetch.push(mail),
             }
         }
@@ -453,13 +455,15 @@ impl Publisher {
         }
         let entries = done.iter().map(|(_, d)| d.clone()).collect();
         record(&self.worker, &self.mailbox, entries).await?;
-        self.round.finished.extend(
-            done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)),
-        );
+        self.round
+            .finished
+            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
         match failure {
             Some(reason) => Err(Failure {
                 class: FailureClass::Kafka,
-                message: format!("Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox"),
+                message: format!(
+                    "Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox"
+                ),
             }),
             None => Ok(()),
         }

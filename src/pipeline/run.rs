@@ -118,28 +118,32 @@ impl RunReport {
 pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunReport {
     let started_at = worker.now();
     let at_once = worker.config.limits.mailboxes_at_once;
-    let mut results: Vec<(usize, MailboxRun, Option<Failure>)> = futures_util::stream::iter(mailboxes.into_iter().enumerate())
-        .map(|(at, mailbox)| {
-            let worker = Arc::clone(worker);
-            async move {
-                let name = mailbox.name.clone();
-                let task = tokio::spawn(async move { pass(&worker, &mailbox).await });
-                match task.await {
-                    Ok((run, failure)) => (at, run, failure),
-                    Err(error) => {
-                        let message = format!("the pass ended by a fault of this program: {error}");
-                        let failure = Failure { class: FailureClass::Internal, message: message.clone() };
-                        (at, MailboxRun { id: name, failure: Some(message), ..MailboxRun::default() }, Some(failure))
+    let mut results: Vec<(usize, MailboxRun, Option<Failure>)> =
+        futures_util::stream::iter(mailboxes.into_iter().enumerate())
+            .map(|(at, mailbox)| {
+                let worker = Arc::clone(worker);
+                async move {
+                    let name = mailbox.name.clone();
+                    let task = tokio::spawn(async move { pass(&worker, &mailbox).await });
+                    match task.await {
+                        Ok((run, failure)) => (at, run, failure),
+                        Err(error) => {
+                            let message = format!("the pass ended by a fault of this program: {error}");
+                            let failure = Failure { class: FailureClass::Internal, message: message.clone() };
+                            (
+                                at,
+                                MailboxRun { id: name, failure: Some(message), ..MailboxRun::default() },
+                                Some(failure),
+                            )
+                        }
                     }
                 }
-            }
-        })
-        .buffer_unordered(at_once)
-        .collect()
-        .await;
+            })
+            .buffer_unordered(at_once)
+            .collect()
+            .await;
     results.sort_by_key(|(at, ..)| *at);
-    let mut report =
-        RunReport { mailboxes: Vec::new(), failures: Vec::new(), started_at, ended_at: worker.now() };
+    let mut report = RunReport { mailboxes: Vec::new(), failures: Vec::new(), started_at, ended_at: worker.now() };
     for (_, run, failure) in results {
         if let Some(failure) = failure {
             report.failures.push((run.id.clone(), failure));

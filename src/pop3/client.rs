@@ -138,10 +138,7 @@ impl Client {
             Err(_) | Ok(Err(Pop3Error::Silent { .. })) if endpoint.tls.is_none() => {
                 Err(Pop3Error::NoGreeting { host, port })
             }
-            Err(_) => Err(Pop3Error::Silent {
-                doing: "with a greeting",
-                seconds: self.timeouts.connect.as_secs(),
-            }),
+            Err(_) => Err(Pop3Error::Silent { doing: "with a greeting", seconds: self.timeouts.connect.as_secs() }),
             // A TLS server answers what is no handshake with an alert: record type 21.
             Ok(Err(_)) if endpoint.tls.is_none() && self.buffer.first() == Some(&21) => {
                 Err(Pop3Error::IsTls { host, port })
@@ -217,8 +214,7 @@ impl Client {
 
     /// Plans to fetch these mails, in this order; [`Self::fetch`] gives them one by one.
     pub fn plan(&mut self, mails: impl Iterator<Item = (u32, u64)>, window: Window) {
-        self.window =
-            if self.capabilities.pipelining() { window } else { Window { count: 1, octets: u64::MAX } };
+        self.window = if self.capabilities.pipelining() { window } else { Window { count: 1, octets: u64::MAX } };
         self.queue = mails.collect();
     }
 
@@ -389,17 +385,18 @@ async fn open(endpoint: &Endpoint) -> Result<Box<dyn Stream>, Pop3Error> {
         .await
         .map_err(|source| Pop3Error::Resolve { host: host.clone(), source })?
         .collect();
-    let tcp = TcpStream::connect(addresses.as_slice())
-        .await
-        .map_err(|source| Pop3Error::Connect { host: host.clone(), port, source })?;
+    let tcp = TcpStream::connect(addresses.as_slice()).await.map_err(|source| Pop3Error::Connect {
+        host: host.clone(),
+        port,
+        source,
+    })?;
     // Commands are small and answers are waited for.
     let _ = tcp.set_nodelay(true);
     match &endpoint.tls {
         None => Ok(Box::new(tcp)),
         Some(connector) => {
             let name = tls::server_name(host)?;
-            let stream =
-                connector.connect(name, tcp).await.map_err(|e| tls::handshake_error(host, port, e))?;
+            let stream = connector.connect(name, tcp).await.map_err(|e| tls::handshake_error(host, port, e))?;
             Ok(Box::new(stream))
         }
     }

@@ -40,7 +40,11 @@ pub struct Reply {
 pub enum Body {
     Whole(Vec<u8>),
     /// It was larger than the cap: its beginning, and what identifies the whole.
-    Cut { head: Vec<u8>, digest: Digest, size: u64 },
+    Cut {
+        head: Vec<u8>,
+        digest: Digest,
+        size: u64,
+    },
 }
 
 /// Why octets are no reply. The connection is of no use after that.
@@ -214,9 +218,7 @@ impl Scanner {
         while let Some(found) = input.get(from..).and_then(|rest| DOT_LINE.find(rest)) {
             let end = from + found;
             let before = if end == 0 { None } else { input.get(end - 1) };
-            let is_line_end = self.bare_lf
-                || before == Some(&b'\r')
-                || (before.is_none() && self.at == At::Cr);
+            let is_line_end = self.bare_lf || before == Some(&b'\r') || (before.is_none() && self.at == At::Cr);
             if is_line_end {
                 let (head, rest) = input.split_at_checked(end + 1).unwrap_or((input, &[]));
                 self.emit(head);

@@ -67,10 +67,7 @@ pub enum Pop3Error {
         source: io::Error,
     },
     #[error("{source} (while {doing})")]
-    Session {
-        doing: &'static str,
-        source: SessionError,
-    },
+    Session { doing: &'static str, source: SessionError },
     #[error("the login was refused ({said}): check username and password")]
     Login { code: Option<ResponseCode>, said: String },
     #[error("the server offers no login that this program has: it must take USER and PASS, or AUTH PLAIN")]
@@ -87,9 +84,9 @@ impl Pop3Error {
     pub(super) fn login(status: &Status) -> Self {
         // A lock or a server problem is none of the password's fault (RFC 2449 section 8, RFC 3206).
         match status.code {
-            Some(
-                ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm,
-            ) => Self::refused("the login", status),
+            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => {
+                Self::refused("the login", status)
+            }
             code => Self::Login { code, said: said(status) },
         }
     }

@@ -20,11 +20,17 @@ pub enum Command {
     User(String),
     Pass(Secret),
     /// AUTH PLAIN with its initial response (RFC 4616, RFC 5034).
-    AuthPlain { user: String, password: Secret },
+    AuthPlain {
+        user: String,
+        password: Secret,
+    },
     Uidl,
     List,
     /// A mail; `hint` is the size that LIST named.
-    Retr { number: u32, hint: u64 },
+    Retr {
+        number: u32,
+        hint: u64,
+    },
     Dele(u32),
     Quit,
 }

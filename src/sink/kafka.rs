@@ -68,9 +68,11 @@ impl KafkaSink {
     /// When no broker answers, or a topic is not there.
     pub fn check(&self, topics: &[&str], wait: Duration) -> Result<(), KafkaError> {
         for topic in topics {
-            let metadata = self.producer.client().fetch_metadata(Some(topic), wait).map_err(|e| {
-                KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) }
-            })?;
+            let metadata = self
+                .producer
+                .client()
+                .fetch_metadata(Some(topic), wait)
+                .map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
             let known = metadata.topics().iter().find(|t| t.name() == *topic);
             let reason = match known.map(|t| (t.error(), t.partitions().len())) {
                 Some((None, partitions)) if partitions > 0 => continue,
@@ -83,9 +85,10 @@ impl KafkaSink {
     }
 
     async fn send(&self, record: Record) -> Result<(), ClientError> {
-        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        });
+        let headers = record
+            .headers
+            .iter()
+            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
         let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers);
         // A deduplicated report may carry offset -1, so only its success counts.
         self.producer.send(message, Timeout::After(self.ack_timeout)).await.map(|_| ()).map_err(|(e, _)| e)

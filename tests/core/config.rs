@@ -15,7 +15,8 @@ fn parse(text: &str) -> Result<config::Config, config::ConfigError> {
     config::parse(text, Path::new("test.yaml"), &env())
 }
 
-const MINIMAL: &str = "kafka: {brokers: [\"k:9092\"]}\nmailboxes:\n  - name: a\n    host: h\n    username: u\n    password: p\n";
+const MINIMAL: &str =
+    "kafka: {brokers: [\"k:9092\"]}\nmailboxes:\n  - name: a\n    host: h\n    username: u\n    password: p\n";
 
 #[test]
 fn the_two_files_of_the_readme_load() {
@@ -93,9 +94,15 @@ fn mistakes_are_named_with_their_place() {
         ("kafka: [\n", "test.yaml: line"),
         (&MINIMAL.replace("password: p", "password: ${NOT_SET}"), "NOT_SET"),
         (&MINIMAL.replace("    password: p\n", ""), "mailbox a: no password"),
-        (&MINIMAL.replace("password: p", "password_file: /nowhere/x"), "mailbox a: password_file: cannot read the file /nowhere/x"),
+        (
+            &MINIMAL.replace("password: p", "password_file: /nowhere/x"),
+            "mailbox a: password_file: cannot read the file /nowhere/x",
+        ),
         (&MINIMAL.replace("name: a", "name: a b"), "1 to 64 letters"),
-        (&format!("{MINIMAL}  - name: a\n    host: h\n    username: u\n    password: p\n"), "two mailboxes have this name"),
+        (
+            &format!("{MINIMAL}  - name: a\n    host: h\n    username: u\n    password: p\n"),
+            "two mailboxes have this name",
+        ),
         (&format!("{MINIMAL}    retention: {{delete_after: 2 fortnights}}\n"), "is no duration"),
         (&format!("{MINIMAL}    retention: sometimes\n"), "sometimes"),
         (&format!("{MINIMAL}    start: {{since: yesterday}}\n"), "line"),

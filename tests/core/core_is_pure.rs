@@ -14,17 +14,8 @@ const CORE: [&str; 8] = [
     "event",
 ];
 
-const FORBIDDEN: [&str; 9] = [
-    "tokio",
-    "rdkafka",
-    "hickory",
-    "redb",
-    "Utc::now",
-    "Local::now",
-    "SystemTime",
-    "Instant::",
-    "std::net::Tcp",
-];
+const FORBIDDEN: [&str; 9] =
+    ["tokio", "rdkafka", "hickory", "redb", "Utc::now", "Local::now", "SystemTime", "Instant::", "std::net::Tcp"];
 
 #[test]
 fn the_core_imports_no_runtime_no_kafka_and_no_clock() {

@@ -175,9 +175,11 @@ fn with_dns_down_the_verdict_is_temperror_and_the_mail_goes_on() {
 
 #[test]
 fn strict_privacy_leaves_no_address_in_the_event() {
-    for (addresses, text) in
-        [(AddressMode::Hmac, TextMode::Full), (AddressMode::Omit, TextMode::Omit), (AddressMode::Omit, TextMode::Excerpt)]
-    {
+    for (addresses, text) in [
+        (AddressMode::Hmac, TextMode::Full),
+        (AddressMode::Omit, TextMode::Omit),
+        (AddressMode::Omit, TextMode::Excerpt),
+    ] {
         let key = Some(Key::new("k1".to_owned(), b"a key of enough octets"));
         let privacy = Policy { addresses, text, key, retain: None };
         let event = only(judge_with(&RawMail::new(REPLY.into()), privacy, zone()));

@@ -36,7 +36,11 @@ fn an_address_where_none_may_be_is_refused() {
     let schema = published().into_iter().find(|s| s.name == "event").expect("is published").schema;
     let validator = jsonschema::validator_for(&schema).expect("compiles");
     let mut event = super::line::an_event();
-    assert!(validator.is_valid(&event), "{:?}", validator.iter_errors(&event).map(|e| e.to_string()).collect::<Vec<_>>());
+    assert!(
+        validator.is_valid(&event),
+        "{:?}",
+        validator.iter_errors(&event).map(|e| e.to_string()).collect::<Vec<_>>()
+    );
     event["data"]["privacy"]["addresses"] = "hmac".into();
     assert!(!validator.is_valid(&event), "an address beside `hmac` must not pass");
     for party in ["sender", "recipient"] {

@@ -9,7 +9,8 @@ use std::process::Command;
 fn every_sample_is_judged_as_described() {
     let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest")).arg("demo").output().expect("starts");
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let differences: Vec<&str> = stdout.lines().filter(|l| l.starts_with("differs") || l.starts_with("kinds without")).collect();
+    let differences: Vec<&str> =
+        stdout.lines().filter(|l| l.starts_with("differs") || l.starts_with("kinds without")).collect();
     assert!(output.status.success(), "{differences:#?}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(stdout.contains("0 mails left in the mailboxes"), "{stdout}");
     assert!(stdout.contains("is as expected"), "{stdout}");
@@ -23,7 +24,8 @@ fn every_event_of_the_demo_fits_the_published_schema() {
     let mut kinds = BTreeSet::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let event: Value = serde_json::from_str(line).expect("one event a line");
-        let errors: Vec<String> = validator.iter_errors(&event).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&event).map(|e| format!("{e} at {}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:?} in {event}");
         kinds.insert(event["data"]["kind"].as_str().unwrap_or_default().to_owned());
     }

@@ -40,11 +40,7 @@ impl Bench {
             self.server.port(),
         );
         fs::write(&path, text).expect("writes");
-        Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
-            .args(["poll", "--config"])
-            .arg(&path)
-            .output()
-            .expect("starts")
+        Command::new(env!("CARGO_BIN_EXE_reply-ingest")).args(["poll", "--config"]).arg(&path).output().expect("starts")
     }
 
     /// Every event so far: waits a moment longer than it takes for `count`.

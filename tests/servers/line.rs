@@ -36,10 +36,8 @@ impl Setup {
     }
 
     fn create_topics(&self, names: &[&str]) {
-        let admin: AdminClient<_> = ClientConfig::new()
-            .set("bootstrap.servers", self.kafka.bootstrap())
-            .create()
-            .expect("an admin client");
+        let admin: AdminClient<_> =
+            ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap()).create().expect("an admin client");
         let topics: Vec<NewTopic<'_>> = names.iter().map(|n| NewTopic::new(n, 3, TopicReplication::Fixed(1))).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for result in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("creates topics") {
@@ -186,7 +184,9 @@ fn one_mailbox_in_trouble_leaves_the_others_alone() {
     let tls = setup.dovecot.pop3s_port();
     let ca = format!("    ca_file: {}\n", setup.dovecot.ca_file().display());
     let bad = |port: u16, host: &str, password: &str, more: &str| {
-        format!("  - name: bad\n    host: {host}\n    port: {port}\n    username: bad\n    password: {password}\n{more}")
+        format!(
+            "  - name: bad\n    host: {host}\n    port: {port}\n    username: bad\n    password: {password}\n{more}"
+        )
     };
     let right = Dovecot::password("bad");
     let table = [

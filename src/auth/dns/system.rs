@@ -147,9 +147,7 @@ fn data(data: &RData, rtype: RecordType) -> Option<Record> {
     match (data, rtype) {
         (RData::A(a), RecordType::A) => Some(Record::A(a.0)),
         (RData::AAAA(a), RecordType::Aaaa) => Some(Record::Aaaa(a.0)),
-        (RData::MX(mx), RecordType::Mx) => {
-            Some(Record::Mx { preference: mx.preference, exchange: text(&mx.exchange) })
-        }
+        (RData::MX(mx), RecordType::Mx) => Some(Record::Mx { preference: mx.preference, exchange: text(&mx.exchange) }),
         (RData::PTR(ptr), RecordType::Ptr) => Some(Record::Ptr(text(&ptr.0))),
         (RData::TXT(txt), RecordType::Txt) => Some(Record::Txt(txt.txt_data.iter().flatten().copied().collect())),
         _ => None,

@@ -51,16 +51,17 @@ fn report(text: &str, format: ComplaintFormat, rule: &str, original: Option<Orig
     all.0.extend(groups(text).into_iter().flat_map(|g| g.0));
     let kind = all.get("feedback-type").map(word).unwrap_or_default();
     let hit = Hit::in_field(rule, "report:Feedback-Type", None, &kind);
-    match kind.as_str() {
-        "not-spam" => return vec![other("arf_not_spam", hit, original)],
-        "auth-failure" | "dkim" | "dmarc" => return vec![other("arf_auth_failure", hit, original)],
-        _ => {}
-    }
     let named: Vec<Address> = ["original-rcpt-to", "removal-recipient", "original-recipient", "final-recipient"]
         .into_iter()
         .map(|n| all.all(n).filter_map(fields::recipient).collect::<Vec<_>>())
         .find(|list| !list.is_empty())
         .unwrap_or_default();
+    let whom = named.iter().find(|a| !is_redacted(a)).cloned();
+    match kind.as_str() {
+        "not-spam" => return vec![other("arf_not_spam", hit, whom, original)],
+        "auth-failure" | "dkim" | "dmarc" => return vec![other("arf_auth_failure", hit, whom, original)],
+        _ => {}
+    }
     let redacted = named.iter().any(is_redacted);
     let mut recipients: Vec<Address> = named.into_iter().filter(|a| !is_redacted(a)).take(MAX_RECIPIENTS).collect();
     recipients.dedup_by(|a, b| a.normalised() == b.normalised());
@@ -114,8 +115,8 @@ fn each(
     if recipients.is_empty() { vec![finding(None)] } else { recipients.into_iter().map(|r| finding(Some(r))).collect() }
 }
 
-fn other(subtype: &str, hit: Hit, original: Option<OriginalMail>) -> Finding {
-    Finding { original, ..Finding::other(subtype, 0.99).because(hit) }
+fn other(subtype: &str, hit: Hit, recipient: Option<Address>, original: Option<OriginalMail>) -> Finding {
+    Finding { recipient, original, ..Finding::other(subtype, 0.99).because(hit) }
 }
 
 /// Whom the mail went to, by the header that Microsoft adds, else by To.

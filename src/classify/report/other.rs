@@ -33,11 +33,28 @@ pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules
 /// A request to prove that a person sent the mail.
 pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
     let (_, confidence, hit) = by_rules(mail, sections, rules, Table::Challenge)?;
+    // A person may write the same words; a person's mail has none of a machine's marks.
+    if hit.field == "body" && !is_automatic(mail) {
+        return None;
+    }
     let has_link = sections.notice.contains("http://")
         || sections.notice.contains("https://")
         || mail.html().is_some_and(|h| h.contains("href"));
     let challenge = Challenge { has_link };
     Some(Finding { recipient: mail.from(), ..Finding::new(Verdict::Challenge { challenge }, confidence).because(hit) })
+}
+
+/// Marks of a machine in the header: RFC 3834 section 5, the null sender, Precedence.
+fn is_automatic(mail: &Mail<'_>) -> bool {
+    mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"))
+        || mail.return_path() == Some(None)
+        || mail.has_header("Precedence")
+        || mail.has_header("X-Autoreply")
+        || mail.has_header("X-Auto-Response-Suppress")
+        || mail.from().is_some_and(|f| {
+            let local = f.local().to_ascii_lowercase();
+            ["noreply", "no-reply", "donotreply", "confirm", "verif", "challenge"].iter().any(|w| local.contains(w))
+        })
 }
 
 /// Bulk mail of somebody else: a list of its own, and no answer to anything.

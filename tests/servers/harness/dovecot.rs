@@ -38,19 +38,10 @@ impl Dovecot {
             .args(users)
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}", dovecot.display()));
-        assert!(
-            made.status.success(),
-            "Dovecot: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        assert!(made.status.success(), "Dovecot: {}", String::from_utf8_lossy(&made.stderr));
         let extra = dir.join("extra.conf");
-        fs::write(&extra, format!("{settings}\n"))
-            .unwrap_or_else(|error| panic!("{}: {error}", extra.display()));
-        Ok(Self {
-            dir: dir.to_owned(),
-            port,
-            process: run(dir, port),
-        })
+        fs::write(&extra, format!("{settings}\n")).unwrap_or_else(|error| panic!("{}: {error}", extra.display()));
+        Ok(Self { dir: dir.to_owned(), port, process: run(dir, port) })
     }
 
     /// The port of POP3, with STLS.
@@ -84,10 +75,7 @@ impl Dovecot {
 
     /// What Dovecot has logged: a line for each login and each session's end, with what was read and deleted.
     pub fn log(&self) -> String {
-        fs::read(self.dir.join("log")).map_or_else(
-            |_| String::new(),
-            |log| String::from_utf8_lossy(&log).into_owned(),
-        )
+        fs::read(self.dir.join("log")).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Stops the server in good order; then sessions that are still open are cut, without their deletions.

@@ -25,11 +25,7 @@ impl Kafka {
         std::fs::create_dir_all(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         // Its controller takes the next port.
         let port = ports::free(2);
-        Ok(Self {
-            dir: dir.to_owned(),
-            port,
-            process: run(dir, port),
-        })
+        Ok(Self { dir: dir.to_owned(), port, process: run(dir, port) })
     }
 
     /// The value of `bootstrap.servers`.
@@ -86,16 +82,11 @@ fn answers(port: u16) -> io::Result<()> {
         0xff, 0xff, // no client id
     ];
     let limit = Duration::from_secs(5);
-    let mut broker =
-        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
+    let mut broker = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
     broker.set_read_timeout(Some(limit))?;
     broker.write_all(&QUESTION)?;
     let mut answer = [0; 10];
     broker.read_exact(&mut answer)?;
     // Length, our correlation id, no error.
-    if answer.ends_with(&[0, 0, 0, 77, 0, 0]) {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+    if answer.ends_with(&[0, 0, 0, 77, 0, 0]) { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

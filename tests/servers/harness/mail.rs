@@ -65,23 +65,14 @@ pub fn time(index: usize) -> usize {
 /// The mail of that number.
 pub fn mail(seed: u64, index: usize, size: Size) -> Mail {
     let mut random = Random::new(seed, index);
-    let kind = Kind::ALL
-        .into_iter()
-        .cycle()
-        .nth(index % Kind::ALL.len())
-        .unwrap_or(Kind::Reply);
+    let kind = Kind::ALL.into_iter().cycle().nth(index % Kind::ALL.len()).unwrap_or(Kind::Reply);
     let size = octets(&mut random, index, size);
     let second = index % 86_400;
     let about = About {
         message_id: format!("<mail.{seed}.{index}@mx.customers.example>"),
         original_id: format!("<{CAMPAIGN}.{seed}.{index}@mail.example.com>"),
         recipient: format!("reader{index}@customers.example"),
-        date: format!(
-            "Mon, 5 Jan 2026 {:02}:{:02}:{:02} +0000",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        ),
+        date: format!("Mon, 5 Jan 2026 {:02}:{:02}:{:02} +0000", second / 3600, second / 60 % 60, second % 60),
         boundary: format!("=_part_{seed}_{index}"),
     };
     let mut text = String::with_capacity(size + size / 8 + 4 * KIB);
@@ -139,11 +130,7 @@ fn answer(out: &mut String, about: &About, kind: Kind, size: usize, random: &mut
         ("Re: News of this spring", first, "")
     };
     push_top(out, about, person, person, CAMPAIGN_FROM, subject);
-    let _ = write!(
-        out,
-        "In-Reply-To: {0}\nReferences: {0}\n{headers}",
-        about.original_id
-    );
+    let _ = write!(out, "In-Reply-To: {0}\nReferences: {0}\n{headers}", about.original_id);
     let attached = size > 64 * KIB;
     if attached {
         let _ = write!(
@@ -155,10 +142,7 @@ fn answer(out: &mut String, about: &About, kind: Kind, size: usize, random: &mut
     out.push_str(TEXT_HEADERS);
     let _ = write!(out, "{first}\n\n");
     push_odd_lines(out);
-    let _ = write!(
-        out,
-        "\nOn Sun, 4 Jan 2026 at 09:00, Example News <{CAMPAIGN_FROM}> wrote:\n"
-    );
+    let _ = write!(out, "\nOn Sun, 4 Jan 2026 at 09:00, Example News <{CAMPAIGN_FROM}> wrote:\n");
     let end = if attached { out.len() + 8 * KIB } else { size };
     push_lines(out, "> ", end, random);
     if attached {
@@ -175,13 +159,7 @@ fn answer(out: &mut String, about: &About, kind: Kind, size: usize, random: &mut
 
 /// A machine's report in three parts: words, fields, and the mail it is about, which is as long as the size asks for.
 fn report(out: &mut String, about: &About, kind: Kind, size: usize, random: &mut Random) {
-    let About {
-        original_id,
-        recipient,
-        date,
-        boundary,
-        ..
-    } = about;
+    let About { original_id, recipient, date, boundary, .. } = about;
     let (report_type, first, fields) = if kind == Kind::Bounce {
         push_top(
             out,
@@ -240,8 +218,7 @@ fn report(out: &mut String, about: &About, kind: Kind, size: usize, random: &mut
     let _ = write!(out, "\n--{boundary}--\n");
 }
 
-const TEXT_HEADERS: &str =
-    "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n";
+const TEXT_HEADERS: &str = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n";
 
 fn push_top(out: &mut String, about: &About, envelope: &str, from: &str, to: &str, subject: &str) {
     let _ = write!(
@@ -263,8 +240,8 @@ fn push_odd_lines(out: &mut String) {
 /// Lines of words until the mail has `end` octets; some begin with a dot.
 fn push_lines(out: &mut String, prefix: &str, end: usize, random: &mut Random) {
     const WORDS: [&str; 16] = [
-        "spring ", "table ", "green ", "letter ", "garden ", "window ", "paper ", "river ",
-        "bread ", "lamp ", "morning ", "chair ", "stone ", "ticket ", "blue ", "market ",
+        "spring ", "table ", "green ", "letter ", "garden ", "window ", "paper ", "river ", "bread ", "lamp ",
+        "morning ", "chair ", "stone ", "ticket ", "blue ", "market ",
     ];
     while out.len() < end {
         out.push_str(prefix);

@@ -61,13 +61,8 @@ pub fn deliver(maildir: &Path, name: &str, wire: &[u8]) -> String {
     // With its sizes in the name (Maildir++), Dovecot need not read a mail to know them.
     let file_name = format!("{name},S={},W={}", stored.len(), stored.len() + lines);
     let place = maildir.join("new").join(&file_name);
-    write(
-        maildir,
-        &maildir.join("tmp").join(&file_name),
-        &place,
-        &stored,
-    )
-    .unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+    write(maildir, &maildir.join("tmp").join(&file_name), &place, &stored)
+        .unwrap_or_else(|error| panic!("{}: {error}", place.display()));
     file_name
 }
 
@@ -81,10 +76,7 @@ fn write(maildir: &Path, part: &Path, place: &Path, bytes: &[u8]) -> io::Result<
     }
     if place.exists() {
         fs::remove_file(part)?;
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is such a mail: use another seed or name",
-        ));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is such a mail: use another seed or name"));
     }
     fs::rename(part, place)
 }
@@ -100,9 +92,7 @@ pub fn count(maildir: &Path) -> usize {
 
 /// Removes every mail.
 pub fn clear(maildir: &Path) {
-    let files = ["new", "cur"]
-        .into_iter()
-        .filter_map(|folder| fs::read_dir(maildir.join(folder)).ok());
+    let files = ["new", "cur"].into_iter().filter_map(|folder| fs::read_dir(maildir.join(folder)).ok());
     for file in files.flatten().flatten() {
         let path = file.path();
         fs::remove_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -52,27 +52,18 @@ pub fn available<T>(server: Result<T, Missing>) -> Option<T> {
 
 /// A file below `tests/servers`.
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/servers")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name)
 }
 
 /// Runs the script's `check`, which prints one line when something is missing.
 fn check(script: &Path) -> Result<(), Missing> {
-    let answer = Command::new(script)
-        .arg("check")
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    let answer =
+        Command::new(script).arg("check").output().unwrap_or_else(|error| panic!("{}: {error}", script.display()));
     if answer.status.success() {
         return Ok(());
     }
     let line = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
     // No such line: the script itself is broken.
-    assert!(
-        !line.is_empty(),
-        "{}: {}",
-        script.display(),
-        String::from_utf8_lossy(&answer.stderr)
-    );
+    assert!(!line.is_empty(), "{}: {}", script.display(), String::from_utf8_lossy(&answer.stderr));
     Err(Missing { line })
 }

@@ -27,11 +27,7 @@ impl Process {
     /// standard input closes: that is how it learns that the test process is gone, however that came about.
     pub fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
         let fail = |error| -> ! { panic!("{name} cannot be started: {error}") };
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .unwrap_or_else(|error| fail(error));
+        let file = OpenOptions::new().create(true).append(true).open(log).unwrap_or_else(|error| fail(error));
         let log_start = fs::read(log).map_or(0, |text| text.len());
         let output = file.try_clone().unwrap_or_else(|error| fail(error));
         let child = command
@@ -43,13 +39,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| fail(error));
-        Self {
-            name,
-            child,
-            log: log.to_owned(),
-            log_start,
-            gone: false,
-        }
+        Self { name, child, log: log.to_owned(), log_start, gone: false }
     }
 
     /// Waits until `ready`, which is given what this run has logged. Panics with the log's last lines when the server
@@ -61,18 +51,8 @@ impl Process {
                 return;
             }
             let ended = self.child.try_wait().ok().flatten();
-            assert!(
-                ended.is_none(),
-                "{} ended at its start:\n{}",
-                self.name,
-                self.log_end()
-            );
-            assert!(
-                begin.elapsed() < START_LIMIT,
-                "{} does not come up:\n{}",
-                self.name,
-                self.log_end()
-            );
+            assert!(ended.is_none(), "{} ended at its start:\n{}", self.name, self.log_end());
+            assert!(begin.elapsed() < START_LIMIT, "{} does not come up:\n{}", self.name, self.log_end());
             thread::sleep(POLL);
         }
     }
@@ -86,10 +66,7 @@ impl Process {
     fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        lines
-            .get(lines.len().saturating_sub(20)..)
-            .unwrap_or_default()
-            .join("\n")
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
     }
 
     pub fn running(&mut self) -> bool {
@@ -120,13 +97,7 @@ impl Process {
     /// The standard library can only send SIGKILL, and to one process; the shell's own `kill` is on every machine.
     fn signal(&self, name: &str, group: &str) {
         let _ = Command::new("sh")
-            .args([
-                "-c",
-                "kill -s \"$1\" -- \"$2\"",
-                "sh",
-                name,
-                &format!("{group}{}", self.child.id()),
-            ])
+            .args(["-c", "kill -s \"$1\" -- \"$2\"", "sh", name, &format!("{group}{}", self.child.id())])
             .stderr(Stdio::null())
             .status();
     }
