@@ -31,8 +31,11 @@ const MAX_KEYS: usize = 10_000;
 /// Fetches and parses what mail-auth needs; one for a whole run.
 pub struct Lookups {
     verifier: MessageAuthenticator,
-    parsed: Mutex<HashMap<Box<str>, (Arc<Answer>, Txt)>>,
+    parsed: Mutex<HashMap<Box<str>, Parsed>>,
 }
+
+/// An answer and what it says.
+type Parsed = (Arc<Answer>, Txt);
 
 /// The answers for one mail, in the form that mail-auth's cache has.
 pub struct Answers {
@@ -137,7 +140,7 @@ impl Lookups {
 
 impl Answers {
     /// `params` with these answers as mail-auth's cache.
-    pub fn parameters<'x, P>(&'x self, params: P) -> MailAuthParameters<'x, P> {
+    pub fn parameters<P>(&self, params: P) -> MailAuthParameters<'_, P> {
         Parameters {
             params,
             cache_txt: Some(&self.txt),

@@ -62,12 +62,10 @@ impl Authenticator {
         Ok(Self { lookups: Lookups::new()?, bounds })
     }
 
-    /// Checks one mail, given with CRLF line ends as `bytes` and as `mail` parsed from them.
-    /// `delivered_at` is when it reached the mailbox, `now` what the clock says: signatures are
+    /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, `now` what the clock says: signatures are
     /// judged at the earlier of the two.
     pub async fn check(
         &self,
-        bytes: &[u8],
         mail: &Mail<'_>,
         trust: &Trust,
         resolver: &dyn Resolver,
@@ -95,7 +93,7 @@ impl Authenticator {
             None => None,
         };
         let judged_at = delivered_at.map_or(now, |d| d.min(now));
-        let limited = signatures::limit(bytes, mail, self.bounds.max_signatures);
+        let limited = signatures::limit(mail, self.bounds.max_signatures);
         if limited.cut {
             signals.push(AuthSignal::TooManySignatures);
         }

@@ -19,7 +19,8 @@ pub struct Limited<'a> {
 
 /// Takes surplus DKIM-Signature fields out, before anything hashes the body once for each of them.
 /// Those of the From domain are kept first, then the topmost.
-pub fn limit<'a>(bytes: &'a [u8], mail: &Mail<'_>, max: usize) -> Limited<'a> {
+pub fn limit<'a>(mail: &'a Mail<'_>, max: usize) -> Limited<'a> {
+    let bytes = mail.raw();
     let fields: Vec<_> =
         mail.message().headers().iter().filter(|h| h.name.as_str().eq_ignore_ascii_case("DKIM-Signature")).collect();
     if fields.len() <= max {

@@ -120,7 +120,7 @@ pub enum RuleError {
 
 /// All rules, ready to match.
 pub struct Rules {
-    rules: Vec<Rule>,
+    list: Vec<Rule>,
     /// The fields of each table that have rules.
     matchers: BTreeMap<Table, Vec<(String, Matcher)>>,
     version: String,
@@ -167,12 +167,11 @@ impl Rules {
                 toml::from_str(&text).map_err(|e| RuleError::Syntax { file: name, source: Box::new(e) })?;
             for rule in file.rule {
                 check(&rule)?;
-                match place.get(&rule.id).and_then(|&at| rules.get_mut(at)) {
-                    Some(old) => *old = rule,
-                    None => {
-                        place.insert(rule.id.clone(), rules.len());
-                        rules.push(rule);
-                    }
+                if let Some(old) = place.get(&rule.id).and_then(|&at| rules.get_mut(at)) {
+                    *old = rule;
+                } else {
+                    place.insert(rule.id.clone(), rules.len());
+                    rules.push(rule);
                 }
             }
         }
@@ -192,7 +191,7 @@ impl Rules {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }
         let version = digester.finish().to_string().chars().take(12).collect();
-        Ok(Self { rules, matchers, version })
+        Ok(Self { list: rules, matchers, version })
     }
 
     /// Twelve hex digits that change with any rule.
@@ -204,7 +203,7 @@ impl Rules {
     /// Every rule, in order.
     #[must_use]
     pub fn all(&self) -> &[Rule] {
-        &self.rules
+        &self.list
     }
 
     /// Every rule of `table` that fires on `text` as `field`, in the order of the rules, once each
@@ -244,7 +243,7 @@ impl Rules {
         found
             .into_iter()
             .filter_map(|(rule, (start, end))| {
-                let rule = self.rules.get(rule)?;
+                let rule = self.list.get(rule)?;
                 Some(Match { rule, start: folded.place(start), end: folded.place(end) })
             })
             .collect()
@@ -274,7 +273,7 @@ impl Rules {
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rules({} rules, {})", self.rules.len(), self.version)
+        write!(f, "Rules({} rules, {})", self.list.len(), self.version)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::event::{Auth, AuthResult, Correlation, CorrelationStatus, Event, Verdict};
 use crate::pipeline::Judged;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Writes the explanation of one mail.
@@ -105,19 +106,19 @@ fn auth(out: &mut impl Write, auth: Option<&Auth>) -> io::Result<()> {
 fn result_line(result: &AuthResult) -> String {
     let mut line = result.result.as_str().to_owned();
     if let Some(domain) = &result.domain {
-        line.push_str(&format!(" for {domain}"));
+        let _ = write!(line, " for {domain}");
     }
     if let Some(selector) = &result.selector {
-        line.push_str(&format!(" (selector {selector})"));
+        let _ = write!(line, " (selector {selector})");
     }
     if let Some(aligned) = result.aligned {
         line.push_str(if aligned { ", aligned with From" } else { ", not aligned with From" });
     }
     if let Some(policy) = &result.policy {
-        line.push_str(&format!(", policy {}", word(policy)));
+        let _ = write!(line, ", policy {}", word(policy));
     }
     if let Some(reason) = &result.reason {
-        line.push_str(&format!(": {reason}"));
+        let _ = write!(line, ": {reason}");
     }
     line
 }

@@ -160,12 +160,11 @@ fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
 fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
     let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
     let id = args.run_id.clone().unwrap_or_else(run_id);
-    let (mut settings, rules, dns) = match config {
-        Some(config) => (LineSettings::new(config, id, true), rules(config)?, config.dns.clone()),
-        None => {
-            let rules = Rules::embedded().map(Arc::new).map_err(|e| wrong(&e))?;
-            (LineSettings::plain(id), rules, config::Dns::default())
-        }
+    let (mut settings, rules, dns) = if let Some(config) = config {
+        (LineSettings::new(config, id, true), rules(config)?, config.dns.clone())
+    } else {
+        let rules = Rules::embedded().map(Arc::new).map_err(|e| wrong(&e))?;
+        (LineSettings::plain(id), rules, config::Dns::default())
     };
     if args.no_auth {
         settings.auth = None;

@@ -57,7 +57,7 @@ pub fn consume(brokers: &str, topic: &str, count: usize, wait: Duration) -> Resu
         .create()?;
     let mut partitions = TopicPartitionList::new();
     let metadata = consumer.fetch_metadata(Some(topic), wait)?;
-    for partition in metadata.topics().iter().flat_map(|t| t.partitions()) {
+    for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
         partitions.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&partitions)?;

@@ -117,7 +117,7 @@ impl Samples {
             let mut mail = to_crlf(file.contents()).into_owned();
             // Signatures go on top, so the last one in the list is made first.
             for sign in sample.sign.iter().rev() {
-                mail = keys.sign(mail, sign)?;
+                mail = keys.sign(&mail, sign)?;
             }
             sample.mail = match sample.tamper {
                 None => mail,
@@ -149,12 +149,12 @@ impl Keys {
         ]
     }
 
-    fn sign(&self, mail: Vec<u8>, sign: &Sign) -> Result<Vec<u8>, SampleError> {
+    fn sign(&self, mail: &[u8], sign: &Sign) -> Result<Vec<u8>, SampleError> {
         let header = match sign.key {
-            KeyKind::Rsa => signature(&self.rsa, sign, &mail),
-            KeyKind::Ed25519 => signature(&self.ed25519, sign, &mail),
+            KeyKind::Rsa => signature(&self.rsa, sign, mail),
+            KeyKind::Ed25519 => signature(&self.ed25519, sign, mail),
         }?;
-        Ok([header.as_bytes(), mail.as_slice()].concat())
+        Ok([header.as_bytes(), mail].concat())
     }
 }
 

@@ -68,16 +68,19 @@ pub fn compare(sample: &Sample, events: &[&Event]) -> Vec<Difference> {
 }
 
 /// SPF in one word; empty where it was not checked.
+#[must_use]
 pub fn spf_word(data: &EventData) -> &'static str {
     word(data.auth.as_ref().and_then(|a| a.spf.as_ref()))
 }
 
 /// DMARC in one word; empty where it was not checked.
+#[must_use]
 pub fn dmarc_word(data: &EventData) -> &'static str {
     word(data.auth.as_ref().and_then(|a| a.dmarc.as_ref()))
 }
 
 /// DKIM in a word for each signature.
+#[must_use]
 pub fn dkim_words(data: &EventData) -> Vec<&'static str> {
     data.auth.iter().flat_map(|a| &a.dkim).map(|r| r.result.as_str()).collect()
 }
@@ -91,6 +94,7 @@ fn spelled<T: serde::Serialize>(value: &T) -> String {
 }
 
 /// The category of a bounce or delay.
+#[must_use]
 pub fn category_of(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Bounce { bounce: f } | Verdict::Delay { delay: f } => spelled(&f.category),
@@ -106,6 +110,7 @@ fn type_of(verdict: &Verdict) -> String {
 }
 
 /// What a verdict is beyond its kind.
+#[must_use]
 pub fn subtype_of(verdict: &Verdict) -> String {
     match verdict {
         Verdict::AutoReply { auto_reply } => spelled(&auto_reply.reply_type),

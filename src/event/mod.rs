@@ -3,13 +3,17 @@
 //! Takes what the stations before it found and gives an [`Event`]; [`privacy`] is the one point at
 //! which addresses and words are left out or hashed, before any sink sees the event.
 
+mod auth;
 mod cloud;
 mod data;
 mod id;
 pub mod privacy;
 pub mod run;
 pub mod schema;
+mod verdict;
 
+pub use auth::*;
 pub use cloud::Event;
 pub use data::*;
 pub use id::{dedupe_key, partition_key};
+pub use verdict::*;

@@ -4,7 +4,8 @@
 //! for every place an address can stand: sender, recipient, original, the authentication context,
 //! diagnostics, subjects, words, campaign headers.
 
-use super::data::{AddressMode, EventData, Party, Privacy, TextMode, Verdict};
+use super::data::{AddressMode, EventData, Party, Privacy, TextMode};
+use super::verdict::Verdict;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Duration, Utc};
 use regex::Regex;

@@ -1,6 +1,6 @@
 //! The summary of one run, published as its own event so that consumers see gaps.
 
-use super::data::Kind;
+use super::verdict::Kind;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

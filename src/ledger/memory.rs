@@ -28,9 +28,7 @@ impl Ledger for MemoryLedger {
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get_mut(mailbox) {
-            uidls.iter().for_each(|u| {
-                known.by_uidl.remove(u);
-            });
+            known.by_uidl.retain(|uidl, _| !uidls.contains(uidl));
         }
         Ok(())
     }

@@ -46,6 +46,8 @@ impl<'x> Mail<'x> {
     /// Parses a mail with CRLF line ends (see [`super::to_crlf`]). Never fails.
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
+        // Some files begin with an empty line or one of white space: the header follows it.
+        let bytes = without_blank_lines(bytes);
         let flat =
             bytes.len() > SMALL && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
@@ -56,6 +58,12 @@ impl<'x> Mail<'x> {
     #[must_use]
     pub fn message(&self) -> &Message<'x> {
         &self.message
+    }
+
+    /// The octets that were parsed.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        self.message.raw_message()
     }
 
     /// Whether the mail nests so many others that only its headers were read.
@@ -246,6 +254,16 @@ impl<'a, 'x> Part<'a, 'x> {
     pub fn inner(&self) -> &'a MessagePart<'x> {
         self.part
     }
+}
+
+fn without_blank_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(end) = memchr::memchr(b'\n', bytes) {
+        match bytes.split_at_checked(end + 1) {
+            Some((line, rest)) if line.iter().all(u8::is_ascii_whitespace) && !rest.is_empty() => bytes = rest,
+            _ => break,
+        }
+    }
+    bytes
 }
 
 /// What has no header at all, as a mail with one empty part: mail-parser's accessors rely on there

@@ -174,18 +174,17 @@ impl Line {
         now: DateTime<Utc>,
     ) -> Judged {
         let around = Around { raw, place, uidl, origin, now, delivered_at: None, auth: None };
-        match AssertUnwindSafe(self.stations(around.clone())).catch_unwind().await {
-            Ok(judged) => judged,
-            Err(_) => {
-                tracing::error!(
-                    mailbox = %place.mailbox, digest = %raw.digest(),
-                    "a mail could not be read by a fault of this program: published as unclassified"
-                );
-                let finding = Finding::unclassified(UnclassifiedReason::ParseError);
-                let data =
-                    assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
-                Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
-            }
+        if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone())).catch_unwind().await {
+            judged
+        } else {
+            tracing::error!(
+                mailbox = %place.mailbox, digest = %raw.digest(),
+                "a mail could not be read by a fault of this program: published as unclassified"
+            );
+            let finding = Finding::unclassified(UnclassifiedReason::ParseError);
+            let data =
+                assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
+            Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
         }
     }
 
@@ -195,7 +194,7 @@ impl Line {
         let mail = Mail::parse(&bytes);
         let findings = self.classify(&mail, raw);
         around.delivered_at = delivered_at(&mail);
-        around.auth = self.authenticate(&bytes, &mail, raw, place, around.delivered_at, now).await;
+        around.auth = self.authenticate(&mail, raw, place, around.delivered_at, now).await;
         let events = findings
             .iter()
             .enumerate()
@@ -219,7 +218,6 @@ impl Line {
 
     async fn authenticate(
         &self,
-        bytes: &[u8],
         mail: &Mail<'_>,
         raw: &RawMail,
         place: &Place,
@@ -228,7 +226,7 @@ impl Line {
     ) -> Option<Auth> {
         // Signatures over a body that was cut off say nothing.
         let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless())?;
-        Some(authenticator.check(bytes, mail, &place.trust, &*self.resolver, delivered_at, now).await)
+        Some(authenticator.check(mail, &place.trust, &*self.resolver, delivered_at, now).await)
     }
 
     /// The one place at which privacy is applied.

@@ -219,7 +219,7 @@ impl Plan {
             match mail.uidl.as_ref().and_then(|u| known.by_uidl.get(u)) {
                 Some(entry) => plan.known_mail(mailbox, mail, entry, now),
                 None if starts_now && mail.uidl.is_some() => {
-                    plan.before_start.push(Done { uidl: mail.uidl, digest: None, state: State::BeforeStart, at: now })
+                    plan.before_start.push(Done { uidl: mail.uidl, digest: None, state: State::BeforeStart, at: now });
                 }
                 None => plan.fetch.push(mail),
             }

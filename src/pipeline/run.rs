@@ -179,12 +179,11 @@ impl Worker {
             headers: event.headers(),
         };
         match self.sink.publish(vec![vec![record]]).await.pop() {
-            Some(Outcome::Published) => Ok(()),
             Some(Outcome::Refused(reason) | Outcome::Failed(reason)) => Err(Failure {
                 class: FailureClass::Kafka,
                 message: format!("the run's summary could not be published: {reason}"),
             }),
-            None => Ok(()),
+            Some(Outcome::Published) | None => Ok(()),
         }
     }
 }

@@ -162,8 +162,13 @@ impl Client {
     pub async fn login(&mut self, user: &str, password: &Secret) -> Result<(), Pop3Error> {
         let doing = "it logged in";
         if self.capabilities.sasl("PLAIN") {
-            self.session.send(&Command::AuthPlain { user: user.to_owned(), password: password.clone() });
-            let reply = self.reply(doing).await?;
+            let (user, password) = (user.to_owned(), password.clone());
+            self.session.send(&Command::AuthPlain { user: user.clone(), password: password.clone() });
+            let mut reply = self.reply(doing).await?;
+            if reply.status.more {
+                self.session.send(&Command::PlainResponse { user, password });
+                reply = self.reply(doing).await?;
+            }
             return if reply.status.ok { Ok(()) } else { Err(Pop3Error::login(&reply.status)) };
         }
         if !self.capabilities.user() {

@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn what_is_no_reply_is_an_error() {
         assert_eq!(decode(MAIL, b"* OK IMAP\r\n", 3), Err(CodecError::NotAReply));
-        assert_eq!(decode(MAIL, &[b'+'; 20_000], 1000), Err(CodecError::EndlessStatus));
+        assert_eq!(decode(MAIL, &vec![b'+'; 20_000], 1000), Err(CodecError::EndlessStatus));
         let mut list = b"+OK\r\n".to_vec();
         list.extend(b"1 x\r\n".repeat(100));
         assert_eq!(decode(Expect::Lines { max: 50 }, &list, 10), Err(CodecError::ListTooLong(50)));

@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Status {
     pub ok: bool,
+    /// Neither: `+`, the server wants the next part of an AUTH exchange (RFC 5034 section 4).
+    pub more: bool,
     pub code: Option<ResponseCode>,
     /// What a server says to a person; may hold an address, so it is not printed as it is.
     pub text: String,
@@ -35,17 +37,16 @@ impl Status {
         let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line.as_ref(), ""));
         let ok = match word.to_ascii_uppercase().as_str() {
             "+OK" => true,
-            "-ERR" | "+ERR" => false,
-            // RFC 5034: a continuation. Counts as "go on".
-            "+" => true,
+            "-ERR" | "+ERR" | "+" => false,
             _ => return None,
         };
+        let more = word == "+";
         let rest = rest.trim();
         let (code, text) = match rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
             Some((code, text)) => (Some(ResponseCode::parse(code)), text.trim()),
             None => (None, rest),
         };
-        Some(Self { ok, code, text: text.to_owned() })
+        Some(Self { ok, more, code, text: text.to_owned() })
     }
 
     /// The text in a form that may be printed: short, without control characters and without

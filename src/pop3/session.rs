@@ -24,6 +24,11 @@ pub enum Command {
         user: String,
         password: Secret,
     },
+    /// The same, for a server that asks for it with `+` all the same.
+    PlainResponse {
+        user: String,
+        password: Secret,
+    },
     Uidl,
     List,
     /// A mail; `hint` is the size that LIST named.
@@ -91,7 +96,7 @@ impl Session {
             Command::Capa => (Sent::Capa, Expect::Lines { max: MAX_LIST }),
             Command::User(_) => (Sent::User, Expect::Status),
             Command::Pass(_) => (Sent::Pass, Expect::Status),
-            Command::AuthPlain { .. } => (Sent::Auth, Expect::Status),
+            Command::AuthPlain { .. } | Command::PlainResponse { .. } => (Sent::Auth, Expect::Status),
             Command::Uidl => (Sent::Uidl, Expect::Lines { max: MAX_LIST }),
             Command::List => (Sent::List, Expect::Lines { max: MAX_LIST }),
             Command::Retr { number, hint } => {
@@ -159,9 +164,9 @@ impl Command {
             }
             Self::AuthPlain { user, password } => {
                 out.extend_from_slice(b"AUTH PLAIN ");
-                let plain = Secret::new(format!("\0{user}\0{}", password.expose()));
-                out.extend_from_slice(STANDARD.encode(plain.expose()).as_bytes());
+                out.extend_from_slice(plain(user, password).as_bytes());
             }
+            Self::PlainResponse { user, password } => out.extend_from_slice(plain(user, password).as_bytes()),
             Self::Uidl => out.extend_from_slice(b"UIDL"),
             Self::List => out.extend_from_slice(b"LIST"),
             Self::Retr { number, .. } => out.extend_from_slice(format!("RETR {number}").as_bytes()),
@@ -170,6 +175,12 @@ impl Command {
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// The PLAIN message (RFC 4616) in base64.
+fn plain(user: &str, password: &Secret) -> String {
+    let message = Secret::new(format!("\0{user}\0{}", password.expose()));
+    STANDARD.encode(message.expose())
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl KafkaSink {
 
     async fn send_mail(&self, mail: Vec<Record>) -> Outcome {
         let sent = join_all(mail.into_iter().map(|record| self.send(record))).await;
-        for error in sent.into_iter().filter_map(Result::err) {
+        if let Some(error) = sent.into_iter().find_map(Result::err) {
             let text = error.to_string();
             return match error.rdkafka_error_code() {
                 Some(

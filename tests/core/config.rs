@@ -26,7 +26,7 @@ fn the_two_files_of_the_readme_load() {
         let config = parse(&text).unwrap_or_else(|e| panic!("{file}: {e}"));
         let mailbox = config.mailboxes.first().expect("has a mailbox");
         assert_eq!(mailbox.port(), 995);
-        assert_eq!(mailbox.password.as_ref().map(|p| p.expose()), Some("hunter2 # \"':"), "taken as it is");
+        assert_eq!(mailbox.password.as_ref().map(config::Secret::expose), Some("hunter2 # \"':"), "taken as it is");
     }
 }
 

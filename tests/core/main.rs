@@ -1,5 +1,7 @@
 //! Tests of the stations without a network: tables, schemas, properties.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod config;
 mod core_is_pure;
 mod line;

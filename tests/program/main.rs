@@ -1,5 +1,7 @@
 //! The program as a person or a scheduler runs it, on servers in this process.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod commands;
 mod demo;
 mod faults;

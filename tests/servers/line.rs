@@ -19,7 +19,7 @@ fn mails() -> usize {
     std::env::var("REPLY_INGEST_TEST_MAILS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000)
 }
 
-const WAIT: Duration = Duration::from_secs(120);
+const WAIT: Duration = Duration::from_mins(2);
 
 struct Setup {
     folder: tempfile::TempDir,

@@ -1,7 +1,9 @@
 //! The whole program against real servers: Dovecot over POP3S and Apache Kafka.
 //!
-//! Without them the tests say what is missing and pass; with REPLY_INGEST_REQUIRE_SERVERS=1, as
+//! Without them the tests say what is missing and pass; with `REPLY_INGEST_REQUIRE_SERVERS=1`, as
 //! in CI, a missing server is a failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod harness;
 mod line;

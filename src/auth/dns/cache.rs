@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 /// Entries kept; beyond that the cache starts afresh rather than keep a queue of what is oldest.
 const MAX_ENTRIES: usize = 50_000;
 /// A positive answer is kept at least and at most this long, whatever its TTL says.
-const KEEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
+const KEEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_hours(1));
 /// Time-outs are kept briefly: long enough for the other mails of a batch, short enough to recover.
 const KEEP_FAILURE: Duration = Duration::from_secs(10);
 

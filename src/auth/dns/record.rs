@@ -115,10 +115,10 @@ mod tests {
     async fn a_record_answers_as_the_zone_did() {
         let mut zone = Zone::new();
         zone.add("example.org", Record::Txt(b"v=spf1 \"\\\xff -all".to_vec()));
-        let recorder = Recorder::new(&zone);
-        let there = recorder.lookup("Example.org.", RecordType::Txt).await;
-        let nowhere = recorder.lookup("nowhere.example", RecordType::A).await;
-        let json = serde_json::to_string(&recorder.finish()).expect("serialises");
+        let tape = Recorder::new(&zone);
+        let there = tape.lookup("Example.org.", RecordType::Txt).await;
+        let nowhere = tape.lookup("nowhere.example", RecordType::A).await;
+        let json = serde_json::to_string(&tape.finish()).expect("serialises");
         let recorded: Recorded = serde_json::from_str(&json).expect("reads back");
         assert_eq!(recorded.len(), 2);
         assert_eq!(recorded.lookup("example.org", RecordType::Txt).await, there);

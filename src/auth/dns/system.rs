@@ -143,12 +143,12 @@ const fn wire_type(rtype: RecordType) -> WireType {
 }
 
 fn data(data: &RData, rtype: RecordType) -> Option<Record> {
-    let text = |name: &Name| name.to_lowercase().to_ascii().trim_end_matches('.').to_owned();
+    let host = |name: &Name| name.to_lowercase().to_ascii().trim_end_matches('.').to_owned();
     match (data, rtype) {
         (RData::A(a), RecordType::A) => Some(Record::A(a.0)),
         (RData::AAAA(a), RecordType::Aaaa) => Some(Record::Aaaa(a.0)),
-        (RData::MX(mx), RecordType::Mx) => Some(Record::Mx { preference: mx.preference, exchange: text(&mx.exchange) }),
-        (RData::PTR(ptr), RecordType::Ptr) => Some(Record::Ptr(text(&ptr.0))),
+        (RData::MX(mx), RecordType::Mx) => Some(Record::Mx { preference: mx.preference, exchange: host(&mx.exchange) }),
+        (RData::PTR(ptr), RecordType::Ptr) => Some(Record::Ptr(host(&ptr.0))),
         (RData::TXT(txt), RecordType::Txt) => Some(Record::Txt(txt.txt_data.iter().flatten().copied().collect())),
         _ => None,
     }

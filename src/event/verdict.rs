@@ -1,0 +1,390 @@
+//! The eleven kinds, and what only one of them has.
+
+use super::data::Party;
+use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the mail is, and the details that only this kind has.
+///
+/// A consumer must treat an unknown kind as `unclassified`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Verdict {
+    /// A delivery failed for good.
+    Bounce { bounce: Failure },
+    /// A delivery is late and still being tried.
+    Delay { delay: Failure },
+    /// A delivery succeeded, and the sender asked to be told.
+    Delivered { delivered: Delivered },
+    /// The recipient reported the mail as spam.
+    Complaint { complaint: Complaint },
+    /// A machine answered for the person.
+    AutoReply { auto_reply: AutoReply },
+    /// The person wants no more mail.
+    Unsubscribe { unsubscribe: Unsubscribe },
+    /// A human answer.
+    Reply { reply: Reply },
+    /// A read receipt.
+    Receipt { receipt: Receipt },
+    /// The recipient's system wants a proof that a person sent the mail.
+    Challenge { challenge: Challenge },
+    /// Known, and no answer to a campaign.
+    Other { other: Other },
+    /// Nothing fitted, or the mail could not be read.
+    Unclassified { unclassified: Unclassified },
+}
+
+/// The eleven kinds, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Bounce,
+    Delay,
+    Delivered,
+    Complaint,
+    AutoReply,
+    Unsubscribe,
+    Reply,
+    Receipt,
+    Challenge,
+    Other,
+    Unclassified,
+}
+
+impl Kind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::Bounce,
+        Self::Delay,
+        Self::Delivered,
+        Self::Complaint,
+        Self::AutoReply,
+        Self::Unsubscribe,
+        Self::Reply,
+        Self::Receipt,
+        Self::Challenge,
+        Self::Other,
+        Self::Unclassified,
+    ];
+
+    /// The name as events carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Delay => "delay",
+            Self::Delivered => "delivered",
+            Self::Complaint => "complaint",
+            Self::AutoReply => "auto_reply",
+            Self::Unsubscribe => "unsubscribe",
+            Self::Reply => "reply",
+            Self::Receipt => "receipt",
+            Self::Challenge => "challenge",
+            Self::Other => "other",
+            Self::Unclassified => "unclassified",
+        }
+    }
+}
+
+impl Verdict {
+    /// The kind's name.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Bounce { .. } => Kind::Bounce,
+            Self::Delay { .. } => Kind::Delay,
+            Self::Delivered { .. } => Kind::Delivered,
+            Self::Complaint { .. } => Kind::Complaint,
+            Self::AutoReply { .. } => Kind::AutoReply,
+            Self::Unsubscribe { .. } => Kind::Unsubscribe,
+            Self::Reply { .. } => Kind::Reply,
+            Self::Receipt { .. } => Kind::Receipt,
+            Self::Challenge { .. } => Kind::Challenge,
+            Self::Other { .. } => Kind::Other,
+            Self::Unclassified { .. } => Kind::Unclassified,
+        }
+    }
+}
+
+/// What a report says of one recipient whose delivery failed or is late.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// Hard, soft or undetermined, by policy from category and codes. Only for a bounce.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub bounce_type: Option<BounceType>,
+    pub category: Category,
+    /// The report's Action field, as written, in lower case.
+    pub action: Option<String>,
+    /// The most specific enhanced status code that is literally there: the remote server's reply,
+    /// else the report's Status field. Never invented.
+    #[schemars(regex(pattern = r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$"))]
+    pub status: Option<String>,
+    /// The SMTP reply code that is literally there.
+    #[schemars(range(min = 200, max = 599))]
+    pub smtp_code: Option<u16>,
+    /// The report's Status field, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_status: Option<String>,
+    /// What the servers said, shortened.
+    pub diagnostic: Option<String>,
+    pub reporting_mta: Option<String>,
+    pub remote_mta: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp_command: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub will_retry_until: Option<DateTime<Utc>>,
+    /// By policy: mail this address no more. Only for a matched hard bounce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppress: Option<bool>,
+}
+
+/// Whether an address is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BounceType {
+    /// The address or its domain is gone for good.
+    Hard,
+    /// It may pass.
+    Soft,
+    /// The report does not say.
+    Undetermined,
+}
+
+/// Why a delivery failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    MailboxUnknown,
+    MailboxDisabled,
+    MailboxMoved,
+    MailboxFull,
+    RecipientFiltered,
+    DomainUnknown,
+    DomainNoMail,
+    NetworkError,
+    Expired,
+    MessageTooBig,
+    ContentRejected,
+    SpamContent,
+    Virus,
+    Policy,
+    AuthFailure,
+    RequiresPtr,
+    IpBlocked,
+    BadReputation,
+    RateLimited,
+    RelayDenied,
+    SenderRejected,
+    Security,
+    SmtpSyntax,
+    NotCompliant,
+    SystemError,
+    MailerError,
+    SystemFull,
+    Suppressed,
+    #[default]
+    Unknown,
+}
+
+/// A delivery that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Delivered {
+    pub action: DeliveredAction,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reporting_mta: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_mta: Option<String>,
+}
+
+/// RFC 3464 section 2.3.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveredAction {
+    Delivered,
+    /// Handed to a system that sends no reports.
+    Relayed,
+    /// Handed to several addresses behind an alias.
+    Expanded,
+}
+
+/// A spam report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Complaint {
+    /// RFC 5965 section 3.1: abuse, fraud, virus, other and so on.
+    pub feedback_type: String,
+    pub format: ComplaintFormat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_domain: Option<String>,
+    /// How many complaints the report stands for.
+    #[schemars(range(min = 1))]
+    pub incidents: u32,
+    /// Whether the complainer's address was blanked out (RFC 6590).
+    pub recipient_redacted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_date: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ComplaintFormat {
+    /// RFC 5965.
+    Arf,
+    /// Microsoft's format before ARF.
+    JmrpLegacy,
+    Plain,
+    Other,
+}
+
+/// An answer by a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AutoReply {
+    #[serde(rename = "type")]
+    pub reply_type: AutoReplyType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns_on: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternate_contacts: Vec<Party>,
+    /// True when the person will not come back to this address.
+    pub permanent: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoReplyType {
+    OutOfOffice,
+    LeftCompany,
+    AddressChanged,
+    TicketAck,
+    MailboxUnmonitored,
+    Generic,
+}
+
+/// A wish to get no more mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unsubscribe {
+    pub via: UnsubscribeVia,
+    pub scope: UnsubscribeScope,
+    /// The earliest deadline that the configuration sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub honor_by: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phrase_rule: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsubscribeVia {
+    /// A mail to the address of the List-Unsubscribe header.
+    ListUnsubscribeMailto,
+    Subject,
+    Body,
+    ArfOptOut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsubscribeScope {
+    Campaign,
+    List,
+    All,
+    Unknown,
+}
+
+/// A human answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reply {
+    /// `unknown` unless a rule is sure.
+    pub intent: Intent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub intent_confidence: Option<f32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    Interested,
+    Meeting,
+    Question,
+    Objection,
+    NotNow,
+    NotInterested,
+    WrongPerson,
+    Referral,
+    DoNotContact,
+    Hostile,
+    Thanks,
+    Unknown,
+}
+
+/// A read receipt (RFC 8098).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    pub disposition: Disposition,
+    pub mode: ReceiptMode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    Displayed,
+    Deleted,
+    Dispatched,
+    Processed,
+    Denied,
+    Failed,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptMode {
+    Manual,
+    Automatic,
+    Unknown,
+}
+
+/// A request to prove that a person sent the mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Challenge {
+    /// Whether the mail holds a link to follow.
+    pub has_link: bool,
+}
+
+/// Known, and no answer to a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Other {
+    /// `arf_not_spam`, `arf_auth_failure`, `dmarc_report`, `tls_report`, `calendar`,
+    /// `newsletter`, `spam`, `backscatter` and others to come.
+    pub subtype: String,
+}
+
+/// Nothing fitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unclassified {
+    pub reason: UnclassifiedReason,
+    /// The kind that came closest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnclassifiedReason {
+    /// No rule fits.
+    NoRule,
+    LowConfidence,
+    /// Not a mail at all.
+    ParseError,
+    /// Larger than the configured limit: only its headers were kept.
+    TooLarge,
+    /// Empty, not a single header nor text.
+    Empty,
+}
