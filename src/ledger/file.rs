@@ -11,6 +11,9 @@ const MAILS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("mai
 /// (mailbox, SHA-256) → seconds since 1970 at which it was published.
 const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), i64> = TableDefinition::new("digests.v1");
 
+/// Mailbox → seconds since 1970 of its first pass.
+const BEGUN: TableDefinition<'_, &str, i64> = TableDefinition::new("begun.v1");
+
 /// How long a digest is remembered: a mail that a server shows again after that is a new one.
 const KEEP_DIGESTS: TimeDelta = TimeDelta::days(90);
 /// Memory for pages.
@@ -44,6 +47,7 @@ impl FileLedger {
         let transaction = self.0.begin_write()?;
         {
             transaction.open_table(MAILS)?;
+            transaction.open_table(BEGUN)?;
             let mut digests = transaction.open_table(DIGESTS)?;
             digests.retain(|_, at| at >= before.timestamp())?;
         }
@@ -54,6 +58,10 @@ impl FileLedger {
     fn read(&self, mailbox: &str) -> Result<Known, Error> {
         let transaction = self.0.begin_read()?;
         let mut known = Known::default();
+        known.begun = match transaction.open_table(BEGUN) {
+            Err(TableError::TableDoesNotExist(_)) => false,
+            other => other?.get(mailbox)?.is_some(),
+        };
         let mails = match transaction.open_table(MAILS) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(known),
             other => other?,
@@ -79,6 +87,13 @@ impl FileLedger {
             known.digests.insert(Digest(digest));
         }
         Ok(known)
+    }
+
+    fn mark(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        transaction.open_table(BEGUN)?.insert(mailbox, at.timestamp())?;
+        transaction.commit()?;
+        Ok(())
     }
 
     fn write(&self, mailbox: &str, done: &[Done]) -> Result<(), Error> {
@@ -120,6 +135,10 @@ fn store(error: Error) -> LedgerError {
 impl Ledger for FileLedger {
     fn known(&self, mailbox: &str) -> Result<Known, LedgerError> {
         self.read(mailbox).map_err(store)
+    }
+
+    fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
+        self.mark(mailbox, at).map_err(store)
     }
 
     fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {
@@ -179,5 +198,10 @@ mod tests {
         let (a, b) = (file.known("m").expect("reads"), memory.known("m").expect("reads"));
         assert_eq!(a.by_uidl, b.by_uidl);
         assert_eq!(a.digests, b.digests);
+        for ledger in [&file as &dyn Ledger, &memory] {
+            assert!(ledger.known("empty").expect("reads").is_new());
+            ledger.begin("empty", Utc::now()).expect("begins");
+            assert!(!ledger.known("empty").expect("reads").is_new(), "an empty mailbox was looked at all the same");
+        }
     }
 }

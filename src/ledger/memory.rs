@@ -1,6 +1,7 @@
 //! A ledger that forgets everything at the end of the process: for the demo and for tests.
 
 use super::{Done, Entry, Known, Ledger, LedgerError};
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +12,12 @@ pub struct MemoryLedger(Mutex<HashMap<String, Known>>);
 impl Ledger for MemoryLedger {
     fn known(&self, mailbox: &str) -> Result<Known, LedgerError> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(mailbox).cloned().unwrap_or_default())
+    }
+
+    fn begin(&self, mailbox: &str, _: DateTime<Utc>) -> Result<(), LedgerError> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(mailbox.to_owned()).or_default().begun = true;
+        Ok(())
     }
 
     fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {

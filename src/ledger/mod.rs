@@ -22,13 +22,15 @@ use std::path::PathBuf;
 pub struct Known {
     pub by_uidl: HashMap<String, Entry>,
     pub digests: HashSet<Digest>,
+    /// Whether a pass has begun with this mailbox before, even if it was empty then.
+    pub begun: bool,
 }
 
 impl Known {
-    /// Whether no pass has ever finished a mail of this mailbox.
+    /// Whether this is the first pass over the mailbox.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.by_uidl.is_empty() && self.digests.is_empty()
+        !self.begun && self.by_uidl.is_empty() && self.digests.is_empty()
     }
 }
 
@@ -85,6 +87,12 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// When the store cannot be read.
     fn known(&self, mailbox: &str) -> Result<Known, LedgerError>;
+
+    /// Remembers that a first pass over the mailbox was made: what arrives after it is new.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError>;
 
     /// Remembers finished mails; on return they survive a crash.
     ///

@@ -113,11 +113,17 @@ async fn one_session(
         run.before_start += plan.before_start.len() as u64;
         record(worker, mailbox, plan.before_start).await?;
     }
+    if known.is_new() {
+        begin(worker, mailbox).await?;
+    }
     if first {
         run.known += plan.known;
     }
-    let more = plan.fetch.len() > limits.session_mails;
-    let fetch: Vec<Listed> = plan.fetch.into_iter().take(limits.session_mails).collect();
+    // A mail without an id is known again only by fetching it, so a mailbox of those is done in one
+    // session: the next one would begin with the same mails.
+    let most = if plan.fetch.iter().all(|l| l.uidl.is_some()) { limits.session_mails } else { usize::MAX };
+    let more = plan.fetch.len() > most;
+    let fetch: Vec<Listed> = plan.fetch.into_iter().take(most).collect();
     let before = run.published + run.known + run.before_start;
 
     let round = fetch_round(worker, mailbox, place, &mut client, fetch, &known, run, refused).await;
@@ -246,6 +252,14 @@ async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Res
     }
     let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.name.clone());
     blocking(move || ledger.record(&mailbox, &done)).await
+}
+
+async fn begin(worker: &Arc<Worker>, mailbox: &Mailbox) -> Result<(), Failure> {
+    if worker.dry_run {
+        return Ok(());
+    }
+    let (ledger, mailbox, now) = (Arc::clone(&worker.ledger), mailbox.name.clone(), worker.now());
+    blocking(move || ledger.begin(&mailbox, now)).await
 }
 
 async fn forget(worker: &Arc<Worker>, mailbox: &Mailbox, gone: Vec<String>) -> Result<(), Failure> {

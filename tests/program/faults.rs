@@ -30,10 +30,19 @@ impl Bench {
     }
 
     fn poll_as(&self, password: &str, settings: &str) -> Output {
+        self.run(password, "", settings)
+    }
+
+    /// With a further limit.
+    fn poll_with(&self, limit: &str, settings: &str) -> Output {
+        self.run("right", &format!(", {limit}"), settings)
+    }
+
+    fn run(&self, password: &str, limit: &str, settings: &str) -> Output {
         let path = self.folder.path().join("c.yaml");
         let text = format!(
             "kafka: {{brokers: [\"{}\"], topic: {TOPIC}, run_topic: runs}}\nledger: {{file: {}/l.redb}}\nauth: {{enabled: false}}\n\
-             limits: {{connect_timeout: 2s, read_timeout: 2s}}\n\
+             limits: {{connect_timeout: 2s, read_timeout: 2s{limit}}}\n\
              mailboxes:\n  - name: box\n    host: 127.0.0.1\n    port: {}\n    tls: none\n    username: ana\n    password: {password}\n{settings}",
             self.broker.bootstrap(),
             self.folder.path().display(),
@@ -170,6 +179,18 @@ fn servers_that_say_nothing_or_something_else() {
 }
 
 #[test]
+fn a_mailbox_is_taken_in_several_sessions_and_ends() {
+    for fault in [Fault::None, Fault::NoUidl] {
+        let bench = Bench::new(&mails(7));
+        bench.server.set(fault);
+        check(&bench.poll_with("session_mails: 3", KEEP), 0, "pass ended");
+        assert_eq!((bench.events(7).len(), bench.server.count()), (7, 7));
+        check(&bench.poll_with("session_mails: 3", DELETE), 0, "pass ended");
+        assert_eq!((bench.events(7).len(), bench.server.count()), (7, 0));
+    }
+}
+
+#[test]
 fn identical_mails_are_one_mail() {
     let bench = Bench::new(&[mail(1), mail(2), mail(1)]);
     check(&bench.poll(DELETE), 0, "pass ended");
@@ -184,6 +205,16 @@ fn start_now_leaves_what_is_there_alone() {
         check(&bench.poll(settings), 0, "pass ended");
         assert_eq!((bench.events(0).len(), bench.server.count()), (0, 3));
     }
+}
+
+#[test]
+fn start_now_takes_what_comes_after_an_empty_first_pass() {
+    let bench = Bench::new(&[]);
+    let settings = "    retention: delete\n    start: now\n";
+    check(&bench.poll(settings), 0, "pass ended");
+    bench.server.deliver(mail(1));
+    check(&bench.poll(settings), 0, "pass ended");
+    assert_eq!((bench.events(1).len(), bench.server.count()), (1, 0));
 }
 
 #[test]

@@ -70,6 +70,13 @@ impl Server {
         self.state.lock().expect("a lock").fault = Some(fault);
     }
 
+    /// Another mail arrives.
+    pub fn deliver(&self, mail: Vec<u8>) {
+        let mut state = self.state.lock().expect("a lock");
+        let id = 1_000 + state.mails.len();
+        state.mails.push((id, mail));
+    }
+
     /// Mails that are left.
     pub fn count(&self) -> usize {
         self.state.lock().expect("a lock").mails.len()

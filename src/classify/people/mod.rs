@@ -50,7 +50,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
 }
 
 /// The person's own words.
-fn words(mail: &Mail<'_>) -> Words {
+pub(super) fn words(mail: &Mail<'_>) -> Words {
     let own = quote::own_words(&lines::of(mail));
     Words {
         language: language::of(&own.text),

@@ -2,6 +2,7 @@
 //! DMARC and TLS, meetings, newsletters, and requests to prove that a person wrote.
 
 use super::sections::Sections;
+use crate::classify::people::words;
 use crate::classify::{Finding, Hit, Rules, Table};
 use crate::event::{Challenge, Verdict};
 use crate::message::Mail;
@@ -41,7 +42,11 @@ pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules)
         || sections.notice.contains("https://")
         || mail.html().is_some_and(|h| h.contains("href"));
     let challenge = Challenge { has_link };
-    Some(Finding { recipient: mail.from(), ..Finding::new(Verdict::Challenge { challenge }, confidence).because(hit) })
+    Some(Finding {
+        recipient: mail.from(),
+        words: Some(words(mail)),
+        ..Finding::new(Verdict::Challenge { challenge }, confidence).because(hit)
+    })
 }
 
 /// Marks of a machine in the header: RFC 3834 section 5, the null sender, Precedence.
