@@ -5,6 +5,7 @@ use crate::scripted::{Fault, Server};
 use reply_ingest::demo::{Broker, consume};
 use serde_json::Value;
 use std::fs;
+use std::net::UdpSocket;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -39,9 +40,13 @@ impl Bench {
     }
 
     fn run(&self, password: &str, limit: &str, settings: &str) -> Output {
+        self.run_with(password, limit, "false", settings)
+    }
+
+    fn run_with(&self, password: &str, limit: &str, auth: &str, settings: &str) -> Output {
         let path = self.folder.path().join("c.yaml");
         let text = format!(
-            "kafka: {{brokers: [\"{}\"], topic: {TOPIC}, run_topic: runs}}\nledger: {{file: {}/l.redb}}\nauth: {{enabled: false}}\n\
+            "kafka: {{brokers: [\"{}\"], topic: {TOPIC}, run_topic: runs}}\nledger: {{file: {}/l.redb}}\nauth: {{enabled: {auth}}}\n\
              limits: {{connect_timeout: 2s, read_timeout: 2s{limit}}}\n\
              mailboxes:\n  - name: box\n    host: 127.0.0.1\n    port: {}\n    tls: none\n    username: ana\n    password: {password}\n{settings}",
             self.broker.bootstrap(),
@@ -187,6 +192,53 @@ fn a_mailbox_is_taken_in_several_sessions_and_ends() {
         assert_eq!((bench.events(7).len(), bench.server.count()), (7, 7));
         check(&bench.poll_with("session_mails: 3", DELETE), 0, "pass ended");
         assert_eq!((bench.events(7).len(), bench.server.count()), (7, 0));
+    }
+}
+
+/// A mail that our own server took on this day.
+fn delivered(number: usize, day: u32) -> Vec<u8> {
+    let line = format!(
+        "Return-Path: <ana{number}@customer.example>\r\nReceived: from mx.customer.example (mx.customer.example [192.0.2.10]) by mx.campaigns.example with ESMTPS id 1; Mon, {day} Nov 2026 09:12:33 +0000\r\n"
+    );
+    [line.as_bytes(), &mail(number)].concat()
+}
+
+#[test]
+fn start_since_takes_that_day_and_later() {
+    let bench = Bench::new(&[delivered(1, 9), delivered(2, 15), delivered(3, 16), delivered(4, 17)]);
+    let settings = "    retention: delete\n    start: {since: 2026-11-16}\n";
+    for _ in 0..2 {
+        check(&bench.poll(settings), 0, "pass ended");
+        assert_eq!((bench.events(2).len(), bench.server.count()), (2, 2), "what is older is left alone");
+    }
+}
+
+#[test]
+fn delete_after_keeps_for_that_long() {
+    let bench = Bench::new(&mails(2));
+    for (settings, left) in [
+        ("    retention: {delete_after: 14d}\n", 2),
+        ("    retention: {delete_after: 1h}\n", 2),
+        ("    retention: {delete_after: 1ms}\n", 0),
+    ] {
+        check(&bench.poll(settings), 0, "pass ended");
+        assert_eq!((bench.events(2).len(), bench.server.count()), (2, left), "{settings}");
+    }
+}
+
+#[test]
+fn a_name_server_that_never_answers_costs_the_verdicts_and_nothing_else() {
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let bench = Bench::new(&(1..=30).map(|n| delivered(n, 16)).collect::<Vec<_>>());
+    let settings = "    retention: delete\n    trust: {by: [mx.campaigns.example]}\n";
+    let dns = format!("dns: {{servers: [\"127.0.0.1:{port}\"], timeout: 300ms, mail_budget: 1s}}\n");
+    check(&bench.run_with("right", "", "true", &format!("{settings}{dns}")), 0, "pass ended");
+    let events = bench.events(30);
+    assert_eq!((events.len(), bench.server.count()), (30, 0));
+    for event in events {
+        assert_eq!(event.pointer("/data/auth/spf/result").and_then(Value::as_str), Some("temperror"));
+        assert_eq!(event.pointer("/data/kind").and_then(Value::as_str), Some("reply"));
     }
 }
 

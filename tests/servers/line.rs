@@ -36,11 +36,14 @@ impl Setup {
     }
 
     fn create_topics(&self, names: &[&str]) {
+        self.create(&names.iter().map(|n| NewTopic::new(n, 3, TopicReplication::Fixed(1))).collect::<Vec<_>>());
+    }
+
+    fn create(&self, topics: &[NewTopic<'_>]) {
         let admin: AdminClient<_> =
             ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap()).create().expect("an admin client");
-        let topics: Vec<NewTopic<'_>> = names.iter().map(|n| NewTopic::new(n, 3, TopicReplication::Fixed(1))).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for result in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("creates topics") {
+        for result in runtime.block_on(admin.create_topics(topics, &AdminOptions::new())).expect("creates topics") {
             result.expect("creates the topic");
         }
     }
@@ -173,6 +176,22 @@ fn with_kafka_down_nothing_is_lost_and_nothing_deleted() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("the topic nowhere cannot be used"), "{stderr}");
     assert_eq!(setup.dovecot.count("a"), 3);
+}
+
+#[test]
+fn events_that_a_topic_refuses_leave_their_mails_where_they_are() {
+    let Some(setup) = Setup::new(&["a"]) else { return };
+    setup.create_topics(&["wide", "wide.runs", "narrow.runs"]);
+    setup.create(&[NewTopic::new("narrow", 3, TopicReplication::Fixed(1)).set("max.message.bytes", "500")]);
+    maildir::seed(&setup.dovecot.maildir("a"), 8, Size::Mixed, 5);
+    let mailboxes = setup.mailbox("a", "    retention: delete\n");
+    let output = poll(&setup.write_config("n.yaml", "narrow", &mailboxes));
+    assert_exit(&output, 75);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("cannot be published: it stays in the mailbox"), "{stderr}");
+    assert_eq!(setup.dovecot.count("a"), 8);
+    assert_exit(&poll(&setup.write_config("w.yaml", "wide", &mailboxes)), 0);
+    assert_eq!((setup.events("wide", 8, WAIT).len(), setup.dovecot.count("a")), (8, 0));
 }
 
 #[test]
