@@ -55,7 +55,7 @@ impl Source {
             }
         };
         let bytes = bytes.map_err(|source| ReadError { origin: origin.clone(), source })?;
-        if !is_mbox(&bytes) {
+        if self.is_one_mail() || !is_mbox(&bytes) {
             return Ok(vec![Found { origin, raw: limit(bytes, max) }]);
         }
         let mails = MessageIterator::new(bytes.as_slice())
@@ -64,6 +64,13 @@ impl Source {
             .map(|(n, mail)| Found { origin: format!("{origin}#{}", n + 1), raw: limit(mail.unwrap_contents(), max) })
             .collect();
         Ok(mails)
+    }
+}
+
+impl Source {
+    /// A file that says by its name that it is one mail, even when it begins with a "From " line.
+    fn is_one_mail(&self) -> bool {
+        matches!(self, Self::File(path) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("eml")))
     }
 }
 
@@ -113,7 +120,7 @@ mod tests {
             fs::create_dir_all(at(sub)).expect("makes folders");
         }
         for (name, text) in [
-            ("b.eml", "Subject: b\n\nb\n"),
+            ("b.eml", "From x Mon\nSubject: b\n\nb\n\nFrom here on it is still b\n"),
             ("a.eml", "Subject: a\n\na\n"),
             (".hidden", "no"),
             ("two.mbox", "From x Mon\nSubject: 1\n\n1\n\nFrom x Mon\nSubject: 2\n\n>From me\n"),

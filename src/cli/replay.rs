@@ -66,14 +66,17 @@ pub async fn main(args: Args) -> Exit {
         Err(failure) => return fail(&failure),
     };
     let mut sources = Vec::new();
+    let mut missing = None;
     for path in &args.paths {
         match Source::find(path) {
             Ok(found) => sources.extend(found),
-            Err(error) => return fail(&Failure::new(FailureClass::Temporary, &error)),
+            // The other paths are read all the same.
+            Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
         }
     }
     let max = config.as_ref().map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
     match judge_all(sources, max, &line, &place, args.at, args.explain).await {
+        Ok(Exit::Success) => missing.unwrap_or(Exit::Success),
         Ok(exit) => exit,
         // Who reads us has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,

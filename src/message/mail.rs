@@ -46,8 +46,7 @@ impl<'x> Mail<'x> {
     /// Parses a mail with CRLF line ends (see [`super::to_crlf`]). Never fails.
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
-        // Some files begin with an empty line or one of white space: the header follows it.
-        let bytes = without_blank_lines(bytes);
+        let bytes = from_the_header(bytes);
         let flat =
             bytes.len() > SMALL && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
@@ -256,10 +255,19 @@ impl<'a, 'x> Part<'a, 'x> {
     }
 }
 
-fn without_blank_lines(mut bytes: &[u8]) -> &[u8] {
+/// Some mails begin with an empty line, one of white space, or the "From " line of an mbox
+/// (RFC 4155): the header follows it.
+fn from_the_header(mut bytes: &[u8]) -> &[u8] {
     while let Some(end) = memchr::memchr(b'\n', bytes) {
         match bytes.split_at_checked(end + 1) {
-            Some((line, rest)) if line.iter().all(u8::is_ascii_whitespace) && !rest.is_empty() => bytes = rest,
+            Some((line, rest))
+                if !rest.is_empty()
+                    && (line.iter().all(u8::is_ascii_whitespace)
+                        || line.starts_with(b"From ")
+                        || line.starts_with(b">From ")) =>
+            {
+                bytes = rest;
+            }
             _ => break,
         }
     }
