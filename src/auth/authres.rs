@@ -40,15 +40,14 @@ pub fn read(mail: &Mail<'_>, trust: &Trust, boundary: Option<&Boundary>) -> Stat
     if trust.authserv_ids.is_empty() {
         return out;
     }
-    let limit = boundary.map(|b| match trust.authserv_place {
-        AuthresPlace::Above => b.index,
-        AuthresPlace::Below => b.index + 1,
-    });
     let mut received = 0_u32;
-    let raw = mail.message().headers_raw();
-    for (name, value) in raw {
+    // Whether the field before this one is the boundary line: the one slot of `below`.
+    let mut behind_boundary = false;
+    for (name, value) in mail.message().headers_raw() {
         let name = name.trim();
+        let slot = std::mem::take(&mut behind_boundary);
         if name.eq_ignore_ascii_case("Received") {
+            behind_boundary = boundary.is_some_and(|b| b.index == received);
             received += 1;
         } else if name.eq_ignore_ascii_case("Authentication-Results") {
             let Some(statement) = parse(value) else { continue };
@@ -56,10 +55,14 @@ pub fn read(mail: &Mail<'_>, trust: &Trust, boundary: Option<&Boundary>) -> Stat
                 continue;
             }
             // Without a boundary nothing tells above from below: neither trusted nor forged.
-            match limit {
-                Some(limit) if received <= limit && out.trusted.len() < MAX => out.trusted.push(statement),
-                Some(limit) if received > limit => out.forged = true,
-                _ => {}
+            let Some(boundary) = boundary else { continue };
+            let above = received <= boundary.index;
+            if above || (slot && trust.authserv_place == AuthresPlace::Below) {
+                if out.trusted.len() < MAX {
+                    out.trusted.push(statement);
+                }
+            } else {
+                out.forged = true;
             }
         }
     }
@@ -78,7 +81,7 @@ pub fn parse(value: &str) -> Option<Statement> {
         return None;
     }
     let methods = clauses.take(MAX).filter_map(method).collect();
-    Some(Statement { authserv_id: id.to_ascii_lowercase(), methods })
+    Some(Statement { authserv_id: short(&id.to_ascii_lowercase()), methods })
 }
 
 fn method(clause: &str) -> Option<Method> {
@@ -89,16 +92,21 @@ fn method(clause: &str) -> Option<Method> {
     let mut out = AuthResult { result, domain: None, selector: None, aligned: None, policy: None, reason: None };
     for property in parts {
         let Some((key, value)) = property.split_once('=') else { continue };
-        let domain = || value.rsplit_once('@').map_or(value, |(_, d)| d).to_ascii_lowercase();
+        let domain = || short(&value.rsplit_once('@').map_or(value, |(_, d)| d).to_ascii_lowercase());
         match key.to_ascii_lowercase().as_str() {
             "smtp.mailfrom" | "header.d" | "header.from" => out.domain = Some(domain()),
             "smtp.helo" | "header.i" if out.domain.is_none() => out.domain = Some(domain()),
-            "header.s" => out.selector = Some(value.to_owned()),
+            "header.s" => out.selector = Some(short(value)),
             "reason" => out.reason = Some(value.chars().take(200).collect()),
             _ => {}
         }
     }
     Some(Method { name, result: out })
+}
+
+/// No name is longer (RFC 1035 section 2.3.4).
+fn short(text: &str) -> String {
+    text.chars().take(255).collect()
 }
 
 fn word_of(text: &str) -> Option<AuthWord> {

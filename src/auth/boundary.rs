@@ -49,7 +49,7 @@ pub fn find(mail: &Mail<'_>, trust: &Trust) -> Option<Boundary> {
         let by = hop.by.filter(|by| trust.by.iter().any(|ours| ours.eq_ignore_ascii_case(by)))?;
         match hop.ip {
             Some(ip) if !is_inside(ip, trust) => {
-                let (mail_from, conflict) = envelope_sender(mail, hop.envelope_from.as_deref())?;
+                let (mail_from, conflict) = envelope_sender(mail, index, hop.envelope_from.as_deref())?;
                 return Some(Boundary {
                     index: u32::try_from(index).unwrap_or(u32::MAX),
                     client_ip: ip.to_canonical(),
@@ -73,9 +73,21 @@ fn is_inside(ip: IpAddr, trust: &Trust) -> bool {
 
 /// The envelope sender: what the boundary line says, else the one Return-Path. The second value
 /// tells whether the two disagree; `None` when neither is there.
-fn envelope_sender(mail: &Mail<'_>, on_line: Option<&str>) -> Option<(Option<String>, bool)> {
+fn envelope_sender(mail: &Mail<'_>, index: usize, on_line: Option<&str>) -> Option<(Option<String>, bool)> {
     let bare = |text: &str| Address::parse(text).map(|a| a.as_str().to_owned());
-    let mut paths = mail.headers_raw("Return-Path");
+    // One below the boundary line came with the mail.
+    let mut received = 0;
+    let above: Vec<&str> = mail
+        .message()
+        .headers_raw()
+        .map_while(|(name, value)| {
+            received += usize::from(name.trim_end().eq_ignore_ascii_case("Received"));
+            (received <= index).then_some((name, value))
+        })
+        .filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("Return-Path"))
+        .map(|(_, value)| value.trim())
+        .collect();
+    let mut paths = above.into_iter();
     let path = match (paths.next(), paths.next()) {
         (Some(only), None) => Some(bare(only)),
         _ => None,
@@ -151,7 +163,7 @@ impl Hop {
         }
         // The address that TCP knew stands in brackets, or alone, in the first comment behind the
         // name: Postfix "(ptr [ip])", Exim "([ip] helo=x)", Exchange "(ip)", qmail "(ip)".
-        if let Some(ip) = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')')).find_map(address)
+        if let Some(ip) = client_address(text)
             && self.comment_ip_counts()
         {
             self.ip = Some(ip);
@@ -169,6 +181,22 @@ impl Hop {
     fn comment_ip_counts(&self) -> bool {
         self.ip.is_none() || self.helo.as_deref().is_some_and(|h| literal(h).is_some())
     }
+}
+
+/// The address that TCP knew: the last one in brackets, or the one that is the whole comment. Any
+/// other word is a name from DNS or qmail's "HELO x", and both are the client's to choose.
+fn client_address(comment: &str) -> Option<IpAddr> {
+    let mut words =
+        comment.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')')).filter(|w| !w.is_empty());
+    let first = words.clone().next()?;
+    if first.eq_ignore_ascii_case("helo") || first.eq_ignore_ascii_case("ehlo") {
+        return None;
+    }
+    let bracketed = |w: &str| w.strip_prefix('[').filter(|w| w.contains(']')).and_then(address);
+    words.clone().filter_map(bracketed).last().or_else(|| {
+        let only = words.next()?;
+        if words.next().is_none() { address(only) } else { None }
+    })
 }
 
 /// `[192.0.2.1]`, `[IPv6:2001:db8::1]`.

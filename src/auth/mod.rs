@@ -137,7 +137,9 @@ impl Authenticator {
         if refused.iter().any(|r| r.sha1) {
             auth.signals.push(AuthSignal::Sha1Signature);
         }
-        let from = author_domain(message);
+        auth.arc = signatures::refuse_arc(message);
+        // Several From fields: which one a mail program shows is anyone's guess.
+        let from = author_domain(message).filter(|_| !auth.signals.contains(&AuthSignal::MultipleFrom));
         let answers =
             self.lookups.fetch(resolver, message, from.as_deref(), spf.as_deref().map(|s| s.domain.as_str())).await;
         if answers.weak_key {
@@ -153,7 +155,8 @@ impl Authenticator {
             .filter(|(_, verdict)| matches!(verdict.result, AuthWord::Pass | AuthWord::TempError))
             .map(|(output, _)| output.clone())
             .collect();
-        if !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors {
+        let chain = !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors;
+        if chain && auth.arc.is_none() {
             let arc = verifier.verify_arc(answers.parameters(&*message)).await;
             auth.arc = Some(signatures::arc_verdict(&arc));
         }
@@ -302,7 +305,7 @@ fn context(boundary: &Boundary) -> AuthContext {
     AuthContext {
         header_index: Some(boundary.index),
         client_ip: Some(boundary.client_ip.to_string()),
-        helo: Some(boundary.helo.clone()),
+        helo: Some(boundary.helo.chars().take(255).collect()),
         mail_from: Some(boundary.mail_from.clone().unwrap_or_default()),
         identity: Some(if boundary.mail_from.is_some() { SpfIdentity::MailFrom } else { SpfIdentity::Helo }),
     }

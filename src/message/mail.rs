@@ -1,7 +1,7 @@
 //! A parsed mail, and what the later stations ask of it.
 
 use super::address::Address;
-use aho_corasick::AhoCorasick;
+use super::nesting;
 use chrono::{DateTime, TimeZone, Utc};
 use mail_parser::{Addr, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
@@ -12,20 +12,7 @@ use std::sync::LazyLock;
 const MAX_DEPTH: usize = 4;
 /// Parts looked at, of the mail and of everything embedded in it.
 const MAX_PARTS: usize = 1_000;
-/// Places where another mail may begin. mail-parser nests its structure as deep as the mail asks,
-/// so a mail that asks for more is read as one flat text.
-const MAX_EMBEDDED: usize = 200;
-/// A mail below this size cannot nest deep enough to matter.
-const SMALL: usize = 16 * 1024;
-
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::default().default_header_text());
-
-static EMBEDDING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(["message/rfc822", "message/global", "multipart/digest"])
-        .ok()
-});
 
 /// A parsed mail.
 #[derive(Debug)]
@@ -47,8 +34,7 @@ impl<'x> Mail<'x> {
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
         let bytes = from_the_header(bytes);
-        let flat =
-            bytes.len() > SMALL && EMBEDDING.as_ref().is_some_and(|e| e.find_iter(bytes).nth(MAX_EMBEDDED).is_some());
+        let flat = nesting::is_unsafe(bytes);
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
         Self { message: message.unwrap_or_else(|| no_mail(bytes)), flat }
     }

@@ -8,6 +8,7 @@
 mod address;
 mod lines;
 mod mail;
+mod nesting;
 mod raw;
 mod received;
 

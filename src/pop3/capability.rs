@@ -30,6 +30,12 @@ impl Capabilities {
         self.has("PIPELINING")
     }
 
+    /// The server says that it has UIDL.
+    #[must_use]
+    pub fn announces_uidl(&self) -> bool {
+        self.has("UIDL")
+    }
+
     /// The server has UIDL. One that answers no CAPA is asked all the same.
     #[must_use]
     pub fn uidl(&self) -> bool {

@@ -15,11 +15,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 /// What is read at once.
 const BUFFER: usize = 64 * 1024;
+/// A reply may take this many read time-outs …
+const PATIENCE: u32 = 10;
+/// … and a mail as long as it takes at this many octets a second.
+const SLOWEST: u64 = 4 * 1024;
 /// DELE commands sent at once.
 const DELE_BATCH: usize = 200;
 
@@ -160,28 +164,29 @@ impl Client {
     /// # Errors
     /// When the server refuses, or the connection breaks.
     pub async fn login(&mut self, user: &str, password: &Secret) -> Result<(), Pop3Error> {
-        let doing = "it logged in";
-        if self.capabilities.sasl("PLAIN") {
+        let status = if self.capabilities.sasl("PLAIN") {
             let (user, password) = (user.to_owned(), password.clone());
-            self.session.send(&Command::AuthPlain { user: user.clone(), password: password.clone() });
-            let mut reply = self.reply(doing).await?;
-            if reply.status.more {
-                self.session.send(&Command::PlainResponse { user, password });
-                reply = self.reply(doing).await?;
-            }
-            return if reply.status.ok { Ok(()) } else { Err(Pop3Error::login(&reply.status)) };
-        }
-        if !self.capabilities.user() {
+            let status = self.ask(&Command::AuthPlain { user: user.clone(), password: password.clone() }).await?;
+            if status.more { self.ask(&Command::PlainResponse { user, password }).await? } else { status }
+        } else if self.capabilities.user() {
+            let status = self.ask(&Command::User(user.to_owned())).await?;
+            if status.ok { self.ask(&Command::Pass(password.clone())).await? } else { status }
+        } else {
             return Err(Pop3Error::NoMechanism);
+        };
+        if status.ok {
+            return Ok(());
         }
-        self.session.send(&Command::User(user.to_owned()));
-        let reply = self.reply(doing).await?;
-        if !reply.status.ok {
-            return Err(Pop3Error::login(&reply.status));
-        }
-        self.session.send(&Command::Pass(password.clone()));
-        let reply = self.reply(doing).await?;
-        if reply.status.ok { Ok(()) } else { Err(Pop3Error::login(&reply.status)) }
+        // Some servers repeat the line that they refuse.
+        let plain = super::session::plain(user, password);
+        let text = status.text.replace(password.expose(), "[redacted]").replace(&plain, "[redacted]");
+        Err(Pop3Error::login(&Status { text, ..status }))
+    }
+
+    /// Sends one command of the login.
+    async fn ask(&mut self, command: &Command) -> Result<Status, Pop3Error> {
+        self.session.send(command);
+        Ok(self.reply("it logged in").await?.status)
     }
 
     /// The mails in the mailbox, with their unique ids where the server has them.
@@ -200,13 +205,21 @@ impl Client {
             .iter()
             .flat_map(Body::lines)
             .filter_map(pair)
-            .filter_map(|(n, size)| Some(Listed { number: n, uidl: None, size: size.parse().ok()? }))
+            .map(|(n, size)| Listed {
+                number: n,
+                uidl: None,
+                // More may stand behind the size (RFC 1939 section 5, LIST).
+                size: size.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(0),
+            })
             .collect();
         if !self.capabilities.uidl() {
             return Ok(mails);
         }
         self.session.send(&Command::Uidl);
         let uidl = self.reply(doing).await?;
+        if !uidl.status.ok && self.capabilities.announces_uidl() {
+            return Err(Pop3Error::refused("UIDL", &uidl.status));
+        }
         if uidl.status.ok {
             let ids: std::collections::HashMap<u32, String> =
                 uidl.body.iter().flat_map(Body::lines).filter_map(pair).collect();
@@ -243,6 +256,13 @@ impl Client {
         let Some((number, size)) = self.asked.front().copied() else { return Ok(None) };
         let doing = "it fetched a mail";
         let (sent, reply) = self.receive(doing).await?;
+        // What follows a mail is another reply or nothing. Anything else means that the end of
+        // the mail was none: a dot that the server did not stuff (Stalwart does so on the first line).
+        if let Some(next) = self.buffer.get(self.from..self.to).and_then(|rest| rest.first())
+            && !matches!(next, b'+' | b'-')
+        {
+            return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+        }
         self.asked.pop_front();
         self.asked_octets = self.asked_octets.saturating_sub(size);
         if sent != Sent::Retr(number) {
@@ -335,6 +355,9 @@ impl Client {
 
     /// The next whole reply; writes what is to be written while it reads.
     async fn receive(&mut self, doing: &'static str) -> Result<(Sent, Reply), Pop3Error> {
+        // A server that sends an octet now and then is never silent, and never done either.
+        let size = Duration::from_secs(self.asked.front().map_or(0, |(_, size)| size / SLOWEST));
+        let until = Instant::now() + self.timeouts.read * PATIENCE + size;
         loop {
             let mut input = self.buffer.get(self.from..self.to).unwrap_or_default();
             let before = input.len();
@@ -345,7 +368,8 @@ impl Client {
             }
             self.from = 0;
             self.to = 0;
-            let read = timeout(self.timeouts.read, poll_fn(|cx| self.exchange(cx)))
+            let soon = until.min(Instant::now() + self.timeouts.read);
+            let read = timeout_at(soon, poll_fn(|cx| self.exchange(cx)))
                 .await
                 .map_err(|_| Pop3Error::Silent { doing: "in time", seconds: self.timeouts.read.as_secs() })?
                 .map_err(|source| Pop3Error::Io { doing, source })?;

@@ -178,7 +178,7 @@ impl Command {
 }
 
 /// The PLAIN message (RFC 4616) in base64.
-fn plain(user: &str, password: &Secret) -> String {
+pub(super) fn plain(user: &str, password: &Secret) -> String {
     let message = Secret::new(format!("\0{user}\0{}", password.expose()));
     STANDARD.encode(message.expose())
 }

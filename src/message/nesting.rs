@@ -1,0 +1,123 @@
+//! Mails within mails, as deep as a stranger likes.
+//!
+//! mail-parser builds (and drops) its tree by recursion, and copies everything inside an encoded
+//! embedded mail once for each level. A stack that overflows cannot be caught, so what nests too
+//! much is found beforehand, and then only its header is read.
+
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
+
+/// A mail below this size cannot nest deep enough to matter.
+const SMALL: usize = 16 * 1024;
+/// Embedded mails; forwards with more attached mails than this are not seen in the field.
+const MAX_EMBEDDED: usize = 200;
+/// Octets of a Content-Type that are looked at, comments and folding included.
+const WINDOW: usize = 400;
+/// Octets around a Content-Type in which its part's header ends; a longer header is not trusted.
+const BLOCK: usize = 32 * 1024;
+
+static CONTENT_TYPE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["content-type"]));
+static EMBEDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["message", "digest", "rfc822"]));
+static ENCODED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["base64", "quoted-printable"]));
+
+fn words(list: &[&str]) -> Option<AhoCorasick> {
+    AhoCorasick::builder().ascii_case_insensitive(true).build(list).ok()
+}
+
+/// Whether a mail nests others so that parsing it is not safe: very many of them, or encoded ones,
+/// whose inside cannot be looked at from here (RFC 2046 section 5.2.1 forbids to encode them).
+pub fn is_unsafe(bytes: &[u8]) -> bool {
+    if bytes.len() <= SMALL {
+        return false;
+    }
+    let (Some(types), Some(embeds), Some(encoded)) = (&*CONTENT_TYPE, &*EMBEDS, &*ENCODED) else {
+        return true;
+    };
+    let mut count = 0;
+    for hit in types.find_iter(bytes) {
+        let value = bytes.get(hit.end()..).unwrap_or_default();
+        let value = value.get(..value.len().min(WINDOW)).unwrap_or_default();
+        let value = value.split(|b| *b == b';').next().unwrap_or_default();
+        let Some(kind) = embeds.find(field(value)) else { continue };
+        count += 1;
+        if count > MAX_EMBEDDED {
+            return true;
+        }
+        // The parts of a digest are mails without saying so.
+        let place = if kind.pattern().as_usize() == 1 { Some(bytes) } else { block(bytes, hit.start()) };
+        if place.is_none_or(|p| encoded.is_match(p)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The value up to the end of its field: a line end that no white space follows.
+fn field(value: &[u8]) -> &[u8] {
+    let mut from = 0;
+    while let Some(at) = value.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let next = value.get(from + at + 1);
+        if !matches!(next, Some(b' ' | b'\t') | None) {
+            return value.get(..from + at).unwrap_or_default();
+        }
+        from += at + 1;
+    }
+    value
+}
+
+/// The header block around `at`; `None` when its ends are too far away to be looked for.
+fn block(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let low = at.saturating_sub(BLOCK);
+    let high = bytes.len().min(at + BLOCK);
+    let start = match memchr::memmem::rfind(bytes.get(low..at)?, b"\r\n\r\n") {
+        Some(found) => low + found,
+        None if low == 0 => 0,
+        None => return None,
+    };
+    let end = match memchr::memmem::find(bytes.get(at..high)?, b"\r\n\r\n") {
+        Some(found) => at + found,
+        None if high == bytes.len() => high,
+        None => return None,
+    };
+    bytes.get(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unsafe;
+    use base64::Engine;
+
+    #[test]
+    fn what_nests_too_much_is_found_however_it_is_written() {
+        let level = |header: &str| format!("{header}\r\n\r\n").repeat(2_000);
+        for header in [
+            "Content-Type: message/rfc822",
+            "content-type:MESSAGE / rfc822",
+            "Content-Type: message(x)/rfc822; x=y",
+            "Content-Type:\r\n message/rfc822",
+            "Content-Type: message/global",
+        ] {
+            assert!(is_unsafe(level(header).as_bytes()), "{header}");
+        }
+        let inner = base64::engine::general_purpose::STANDARD.encode(level("Content-Type: message/rfc822"));
+        for header in [
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
+            "Content-Transfer-Encoding: base64\r\nX: y\r\nContent-Type: message/rfc822",
+        ] {
+            assert!(is_unsafe(format!("{header}\r\n\r\n{inner}").as_bytes()), "{header}");
+        }
+    }
+
+    #[test]
+    fn ordinary_large_mails_are_parsed() {
+        let text = "x".repeat(70) + "\r\n";
+        let report = format!(
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n\
+             report\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n{}--b--\r\n",
+            text.repeat(1_000)
+        );
+        assert!(!is_unsafe(report.as_bytes()));
+        let talk = format!("Content-Type: text/plain\r\n\r\n{}", "the part message/rfc822 of it\r\n".repeat(2_000));
+        assert!(!is_unsafe(talk.as_bytes()));
+    }
+}
