@@ -25,12 +25,14 @@ use crate::message::Mail;
 use authres::Statement;
 use boundary::Boundary;
 use chrono::{DateTime, Utc};
-use dns::{Deadline, Resolver};
+use dns::{Deadline, Recorded, Resolver};
 use lookups::Lookups;
 use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
 use mail_auth::{AuthenticatedMessage, DmarcResult, SpfOutput, SpfResult as MailAuthSpf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What bounds the checks of one mail.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,45 @@ impl Default for Bounds {
 pub struct Authenticator {
     lookups: Lookups,
     bounds: Bounds,
+    network: Network,
+}
+
+/// Whether name servers answer at all. Without this, a run with DNS down would wait out every
+/// question of every mail.
+#[derive(Default)]
+struct Network {
+    /// Mails in a row for which nobody answered anything. A mail counts once, so one with many
+    /// signatures on dead domains cannot take the verdicts of the others away.
+    silent: AtomicU32,
+    dead_until: Mutex<Option<Instant>>,
+}
+
+/// Silent mails in a row after which the network is taken to be down …
+const DEAD_AFTER: u32 = 20;
+/// … and for how long nothing is asked then.
+const DEAD_FOR: Duration = Duration::from_secs(15);
+
+impl Network {
+    fn is_dead(&self) -> bool {
+        let until = *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note(&self, silent: Option<bool>) {
+        match silent {
+            None => {}
+            Some(false) => self.silent.store(0, Ordering::Relaxed),
+            Some(true) if self.silent.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER => {
+                self.silent.store(0, Ordering::Relaxed);
+                *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + DEAD_FOR);
+                tracing::warn!(
+                    seconds = DEAD_FOR.as_secs(),
+                    "no name server answers: verdicts are temperror until one does; check dns.servers"
+                );
+            }
+            Some(true) => {}
+        }
+    }
 }
 
 impl Authenticator {
@@ -59,7 +100,7 @@ impl Authenticator {
     /// # Errors
     /// When mail-auth cannot be set up, which does not happen with the features it is built with.
     pub fn new(bounds: Bounds) -> Result<Self, dns::DnsError> {
-        Ok(Self { lookups: Lookups::new()?, bounds })
+        Ok(Self { lookups: Lookups::new()?, bounds, network: Network::default() })
     }
 
     /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, `now` what the clock says: signatures are
@@ -72,7 +113,10 @@ impl Authenticator {
         delivered_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Auth {
-        let resolver = Deadline::new(resolver, self.bounds.dns_budget);
+        // A recording of nothing answers every question with a time-out, at once.
+        let nobody = Recorded::default();
+        let dead = self.network.is_dead();
+        let resolver = Deadline::new(if dead { &nobody } else { resolver }, self.bounds.dns_budget);
         let mut signals = Vec::new();
         let boundary = boundary::find(mail, trust);
         let statements = authres::read(mail, trust, boundary.as_ref());
@@ -110,6 +154,9 @@ impl Authenticator {
         };
         if let Some(mut message) = AuthenticatedMessage::parse(&limited.bytes) {
             self.signed(&mut message, &resolver, judged_at, spf.as_mut(), &mut auth).await;
+        }
+        if !dead {
+            self.network.note(resolver.was_silent());
         }
         auth.spf = spf.map(|s| s.result);
         auth.basis = match (auth.spf.is_some() || auth.dmarc.is_some() || !auth.dkim.is_empty(), &auth.receiver) {
@@ -278,7 +325,7 @@ fn dmarc_verdict(
     let policy = record.map(|r| answers.effective_policy(r, output.policy(), from));
     Some(AuthResult {
         result: word,
-        domain: Some(from.to_owned()),
+        domain: Some(from.chars().take(255).collect()),
         selector: None,
         aligned: None,
         policy: policy.map(|p| match p {

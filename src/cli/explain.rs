@@ -1,6 +1,6 @@
 //! `replay --explain`: why a mail was judged as it was, for a person.
 
-use crate::event::{Auth, AuthResult, Correlation, CorrelationStatus, Event, Verdict};
+use crate::event::{AddressMode, Auth, AuthResult, Correlation, CorrelationStatus, Event, TextMode, Verdict};
 use crate::pipeline::Judged;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -24,7 +24,12 @@ pub fn write(out: &mut impl Write, origin: &str, size: u64, judged: &Judged) -> 
         }
         for (n, hit) in finding.hits.iter().enumerate() {
             let label = if n == 0 { "rules" } else { "" };
-            writeln!(out, "    {label:12} {} in {}: {:?}", hit.rule, hit.field, hit.text)?;
+            write!(out, "    {label:12} {} in {}", hit.rule, hit.field)?;
+            // The words it fired on went through no privacy.
+            if data.privacy.addresses == AddressMode::Clear && data.privacy.text == TextMode::Full {
+                write!(out, ": {:?}", hit.text)?;
+            }
+            writeln!(out)?;
         }
         writeln!(out, "    happened     {} ({:?})", data.occurred_at.to_rfc3339(), data.occurred_at_source)?;
         auth(out, data.auth.as_ref())?;

@@ -55,6 +55,11 @@ pub fn main() -> ExitCode {
         }
     };
     log::start(&cli.log);
+    // The message of a panic may hold a part of a mail; its place does not.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%place, "a fault of this program");
+    }));
     // rustls has no provider of its own; a second call would find the first one's, which is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

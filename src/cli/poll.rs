@@ -197,4 +197,10 @@ async fn stop_on_signal(worker: Arc<Worker>) {
     }
     tracing::info!("stopping: what was fetched is finished, the rest stays for the next run");
     worker.stop();
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::warn!("stopping at once: what was not acknowledged stays for the next run");
+    std::process::exit(i32::from(Exit::Temporary.code()));
 }

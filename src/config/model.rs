@@ -176,7 +176,7 @@ pub struct Kafka {
     pub ack_timeout: Span,
     /// Any setting of librdkafka, such as `security.protocol` or `sasl.mechanism`.
     #[serde(default)]
-    pub properties: BTreeMap<String, String>,
+    pub properties: BTreeMap<String, Secret>,
     #[serde(default)]
     pub sasl_password: Option<Secret>,
     /// File that holds `sasl.password`.

@@ -9,6 +9,7 @@ use super::verdict::Verdict;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Duration, Utc};
 use regex::Regex;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
@@ -19,10 +20,15 @@ const EXCERPT: usize = 280;
 /// What stands where an address was.
 const HIDDEN: &str = "[address]";
 
-/// Anything of the form local@domain, encoded forms of "@" included. VERP's "=" is left alone: it
-/// is no address until someone decodes it, and the token around it goes with its own "@".
+/// Anything that reads as an address: local@domain with encoded forms of "@", quoted local parts,
+/// address literals, white space around the "@", and VERP's local=domain.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)[^\s<>()\[\]{}"',;:|]+(?:@|%40|&#64;|&#x40;|=40)[\p{L}\p{N}][\p{L}\p{N}._-]*"#).ok()
+    let local = r#"(?:"[^"\r\n]{1,128}"|[^\s<>()\[\]{}"',;:|]+)"#;
+    let at = r"(?:@|%40|&#64;|&#x40;|=40)";
+    let domain = r"(?:\[[^\]\s]{1,64}\]|[\p{L}\p{N}][\p{L}\p{N}._-]*)";
+    let verp = r#"[^\s<>()\[\]{}"',;:|=]+=[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.\p{L}{2,24}"#;
+    let spaced = r#"[^\s<>()\[\]{}"',;:|]+\s{1,3}@\s{1,3}[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"#;
+    Regex::new(&format!("(?i){local}{at}{domain}|{verp}|{spaced}")).ok()
 });
 
 /// What may be published of addresses and words.
@@ -103,10 +109,11 @@ impl Policy {
         if let Some(party) = data.original.as_mut().and_then(|o| o.from.as_mut()) {
             self.party(party);
         }
-        self.words(data);
+        // Scrubbed before it is shortened: half an address is still a name.
         if self.addresses != AddressMode::Clear {
             scrub(data);
         }
+        self.words(data);
     }
 
     fn party(&self, party: &mut Party) {
@@ -142,49 +149,61 @@ impl Policy {
     }
 }
 
-/// Takes addresses out of every free text of an event.
+/// Takes addresses out of every text of an event, whichever field it stands in: a new field is
+/// safe before anybody thinks of it.
 fn scrub(data: &mut EventData) {
-    let failure = match &mut data.verdict {
-        Verdict::Bounce { bounce: f } | Verdict::Delay { delay: f } => Some(f),
-        _ => None,
-    };
-    if let Some(diagnostic) = failure.and_then(|f| f.diagnostic.as_mut()) {
-        hide(diagnostic);
-    }
-    if let Some(context) = data.auth.as_mut().and_then(|a| a.context.as_mut())
-        && let Some(mail_from) = &mut context.mail_from
+    if let Some(mail_from) = data.auth.as_mut().and_then(|a| a.context.as_mut()).and_then(|c| c.mail_from.as_mut())
         && !mail_from.is_empty()
     {
         // The domain is what SPF checked; the person is not needed to understand it.
         let domain = mail_from.rsplit_once('@').map_or("", |(_, d)| d).to_owned();
-        *mail_from = if domain.is_empty() { HIDDEN.to_owned() } else { format!("{HIDDEN}@{domain}") };
+        *mail_from = if domain.is_empty() { HIDDEN.to_owned() } else { format!("{HIDDEN}, {domain}") };
     }
-    let original = data.original.as_mut();
-    let content = data.content.as_mut();
-    for text in [data.message.subject.as_mut(), data.message.message_id.as_mut(), data.message.in_reply_to.as_mut()]
-        .into_iter()
-        .chain(content.into_iter().flat_map(|c| [c.text.as_mut(), c.signature.as_mut()]))
-        .flatten()
-    {
-        hide_unless_id(text);
+    let mut ids = [
+        data.message.message_id.take(),
+        data.message.in_reply_to.take(),
+        data.original.as_mut().and_then(|o| o.message_id.take()),
+    ];
+    let scrubbed = serde_json::to_value(&*data).ok().and_then(|mut value| {
+        walk(&mut value);
+        serde_json::from_value(value).ok()
+    });
+    match scrubbed {
+        Some(scrubbed) => *data = scrubbed,
+        // What cannot be looked through is not published.
+        None => withhold(data),
     }
-    if let Some(original) = original {
-        for text in [original.subject.as_mut(), original.message_id.as_mut()].into_iter().flatten() {
-            hide_unless_id(text);
-        }
-        original.headers.values_mut().for_each(hide);
+    ids.iter_mut().flatten().for_each(hide_unless_id);
+    let [message_id, in_reply_to, original] = ids;
+    data.message.message_id = message_id;
+    data.message.in_reply_to = in_reply_to;
+    if let Some(found) = &mut data.original {
+        found.message_id = original;
     }
 }
 
+fn walk(value: &mut Value) {
+    match value {
+        Value::String(text) => hide(text),
+        Value::Array(list) => list.iter_mut().for_each(walk),
+        Value::Object(map) => map.values_mut().for_each(walk),
+        _ => {}
+    }
+}
+
+fn withhold(data: &mut EventData) {
+    data.content = None;
+    data.original = None;
+    data.auth = None;
+    data.message.subject = None;
+}
+
 /// Message ids look like addresses and are none: one is kept when it is the whole text and its
-/// left part carries no further "@" or "=" (VERP) that could hold a person.
+/// left part is as no person's address is.
 fn hide_unless_id(text: &mut String) {
     let is_id = text.split_once('@').is_some_and(|(left, right)| {
-        !left.is_empty()
-            && left.len() >= 12
-            && left.chars().any(|c| c.is_ascii_digit())
-            && !left.contains(['=', '%', ' '])
-            && !right.contains(['@', ' '])
+        let digits = left.chars().filter(char::is_ascii_digit).count();
+        left.len() >= 16 && digits >= 6 && !left.contains(['=', '%', ' ', '"']) && !right.contains(['@', ' '])
     });
     if !is_id {
         hide(text);
@@ -212,6 +231,11 @@ mod tests {
             ("550 5.1.1 <ana@example.org>: unknown", "550 5.1.1 <[address]>: unknown"),
             ("mailto:ana%40example.org", "mailto:[address]"),
             ("bounce+ana=example.org@news.example", "[address]"),
+            ("ana=example.org", "[address]"),
+            ("\"Ana B\"@example.org said", "[address] said"),
+            ("ana@[192.0.2.1]", "[address]"),
+            ("write to ana @ example.org", "write to [address]"),
+            ("dinner @ seven", "dinner @ seven"),
             ("user at example.org", "user at example.org"),
         ];
         for (given, expected) in table {

@@ -1,21 +1,22 @@
 //! The ledger in a file: redb, an embedded store that survives a crash at any moment.
 
-use super::{Done, Entry, Known, Ledger, LedgerError};
+use super::{Done, Entry, Known, Ledger, LedgerError, Seen, State};
 use crate::message::Digest;
 use chrono::{DateTime, TimeDelta, Utc};
-use redb::{Database, DatabaseError, Error, ReadableDatabase, TableDefinition, TableError};
+use redb::{Database, DatabaseError, Error, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use std::path::Path;
 
 /// (mailbox, UIDL) → [`Entry`] as JSON.
 const MAILS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("mails.v1");
-/// (mailbox, SHA-256) → seconds since 1970 at which it was published.
-const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), i64> = TableDefinition::new("digests.v1");
+/// (mailbox, SHA-256) → (1 when published, 0 when before the start; when; when it was last there),
+/// times in seconds since 1970.
+const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), (u8, i64, i64)> = TableDefinition::new("digests.v1");
 
 /// Mailbox → seconds since 1970 of its first pass.
 const BEGUN: TableDefinition<'_, &str, i64> = TableDefinition::new("begun.v1");
 
-/// How long a digest is remembered: a mail that a server shows again after that is a new one.
-const KEEP_DIGESTS: TimeDelta = TimeDelta::days(90);
+/// How long a digest is remembered after the mail was last there.
+const KEEP_DIGESTS: TimeDelta = TimeDelta::days(180);
 /// Memory for pages.
 const CACHE: usize = 8 * 1024 * 1024;
 
@@ -49,7 +50,7 @@ impl FileLedger {
             transaction.open_table(MAILS)?;
             transaction.open_table(BEGUN)?;
             let mut digests = transaction.open_table(DIGESTS)?;
-            digests.retain(|_, at| at >= before.timestamp())?;
+            digests.retain(|_, (_, _, seen)| seen >= before.timestamp())?;
         }
         transaction.commit()?;
         Ok(())
@@ -72,19 +73,22 @@ impl FileLedger {
             if name != mailbox {
                 break;
             }
-            // A record of a version that this program does not know is no reason to publish again.
+            // What cannot be read is fetched again, and its digest tells.
             if let Ok(entry) = serde_json::from_str::<Entry>(value.value()) {
                 known.by_uidl.insert(uidl.to_owned(), entry);
             }
         }
         let digests = transaction.open_table(DIGESTS)?;
         for item in digests.range((mailbox, [0; 32])..)? {
-            let (key, _) = item?;
+            let (key, value) = item?;
             let (name, digest) = key.value();
             if name != mailbox {
                 break;
             }
-            known.digests.insert(Digest(digest));
+            let (state, at, _) = value.value();
+            let state = if state == 0 { State::BeforeStart } else { State::Published };
+            let at = DateTime::from_timestamp(at, 0).unwrap_or_default();
+            known.digests.insert(Digest(digest), Seen { state, at });
         }
         Ok(known)
     }
@@ -107,7 +111,26 @@ impl FileLedger {
                     mails.insert((mailbox, uidl.as_str()), entry.as_str())?;
                 }
                 if let Some(digest) = mail.digest {
-                    digests.insert((mailbox, digest.0), mail.at.timestamp())?;
+                    let state = u8::from(mail.state == State::Published);
+                    digests.insert((mailbox, digest.0), (state, mail.at.timestamp(), mail.seen.timestamp()))?;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn note_missing(&self, mailbox: &str, uidls: &[String], since: Option<DateTime<Utc>>) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        {
+            let mut mails = transaction.open_table(MAILS)?;
+            for uidl in uidls {
+                let entry = mails.get((mailbox, uidl.as_str()))?;
+                let entry = entry.and_then(|value| serde_json::from_str::<Entry>(value.value()).ok());
+                if let Some(entry) = entry {
+                    let entry = Entry { missing_since: since, ..entry };
+                    let text = serde_json::to_string(&entry).unwrap_or_default();
+                    mails.insert((mailbox, uidl.as_str()), text.as_str())?;
                 }
             }
         }
@@ -145,6 +168,10 @@ impl Ledger for FileLedger {
         if done.is_empty() { Ok(()) } else { self.write(mailbox, done).map_err(store) }
     }
 
+    fn missing(&self, mailbox: &str, uidls: &[String], since: Option<DateTime<Utc>>) -> Result<(), LedgerError> {
+        if uidls.is_empty() { Ok(()) } else { self.note_missing(mailbox, uidls, since).map_err(store) }
+    }
+
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
         if uidls.is_empty() { Ok(()) } else { self.remove(mailbox, uidls).map_err(store) }
     }
@@ -159,7 +186,14 @@ mod tests {
 
     fn done(uidl: &str, mail: &[u8], days: i64) -> Done {
         let at = Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).single().expect("a time") + TimeDelta::days(days);
-        Done { uidl: Some(uidl.to_owned()), digest: Some(Digest::of(mail)), state: State::Published, at }
+        Done {
+            uidl: Some(uidl.to_owned()),
+            digest: Some(Digest::of(mail)),
+            listed_size: 7,
+            state: State::Published,
+            at,
+            seen: at,
+        }
     }
 
     #[test]
@@ -177,11 +211,11 @@ mod tests {
         let ledger = FileLedger::open(&path, now).expect("opens again");
         let a = ledger.known("a").expect("reads");
         assert_eq!(a.by_uidl.keys().collect::<Vec<_>>(), ["1"]);
-        assert!(a.digests.contains(&Digest::of(b"x")) && a.digests.contains(&Digest::of(b"y")));
-        assert!(!a.digests.contains(&Digest::of(b"z")), "mailboxes are apart");
+        assert!(a.digests.contains_key(&Digest::of(b"x")) && a.digests.contains_key(&Digest::of(b"y")));
+        assert!(!a.digests.contains_key(&Digest::of(b"z")), "mailboxes are apart");
         assert!(ledger.known("b").expect("reads").is_new());
         drop(ledger);
-        let later = FileLedger::open(&path, now + TimeDelta::days(100)).expect("opens");
+        let later = FileLedger::open(&path, now + TimeDelta::days(200)).expect("opens");
         assert!(later.known("a").expect("reads").digests.is_empty(), "old digests are dropped");
         assert_eq!(later.known("a").expect("reads").by_uidl.len(), 1, "what still lies there is not");
     }
@@ -194,6 +228,7 @@ mod tests {
         for ledger in [&file as &dyn Ledger, &memory] {
             ledger.record("m", &[done("u1", b"1", 0), done("u2", b"2", 0)]).expect("records");
             ledger.forget("m", &["u1".to_owned()]).expect("forgets");
+            ledger.missing("m", &["u2".to_owned()], Some(done("", b"", 3).at)).expect("notes");
         }
         let (a, b) = (file.known("m").expect("reads"), memory.known("m").expect("reads"));
         assert_eq!(a.by_uidl, b.by_uidl);

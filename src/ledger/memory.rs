@@ -1,6 +1,6 @@
 //! A ledger that forgets everything at the end of the process: for the demo and for tests.
 
-use super::{Done, Entry, Known, Ledger, LedgerError};
+use super::{Done, Entry, Known, Ledger, LedgerError, Seen};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -24,9 +24,22 @@ impl Ledger for MemoryLedger {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.entry(mailbox.to_owned()).or_default();
         for mail in done {
-            known.digests.extend(mail.digest);
+            if let Some(digest) = mail.digest {
+                known.digests.insert(digest, Seen { state: mail.state, at: mail.at });
+            }
             if let Some(uidl) = &mail.uidl {
                 known.by_uidl.insert(uidl.clone(), Entry::of(mail));
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&self, mailbox: &str, uidls: &[String], since: Option<DateTime<Utc>>) -> Result<(), LedgerError> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(mailbox.to_owned()).or_default();
+        for uidl in uidls {
+            if let Some(entry) = known.by_uidl.get_mut(uidl) {
+                entry.missing_since = since;
             }
         }
         Ok(())
@@ -35,16 +48,10 @@ impl Ledger for MemoryLedger {
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get_mut(mailbox) {
-            known.by_uidl.retain(|uidl, _| !uidls.contains(uidl));
+            for uidl in uidls {
+                known.by_uidl.remove(uidl);
+            }
         }
         Ok(())
-    }
-}
-
-impl Entry {
-    /// The record of a finished mail.
-    #[must_use]
-    pub fn of(done: &Done) -> Self {
-        Self { v: 1, state: done.state, at: done.at, digest: done.digest.map(|d| d.to_string()) }
     }
 }

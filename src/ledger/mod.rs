@@ -14,14 +14,14 @@ pub use memory::MemoryLedger;
 use crate::message::Digest;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// What is known of one mailbox.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub by_uidl: HashMap<String, Entry>,
-    pub digests: HashSet<Digest>,
+    pub digests: HashMap<Digest, Seen>,
     /// Whether a pass has begun with this mailbox before, even if it was empty then.
     pub begun: bool,
 }
@@ -34,7 +34,14 @@ impl Known {
     }
 }
 
-/// What is known of one mail.
+/// What became of the mail with a digest, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub state: State,
+    pub at: DateTime<Utc>,
+}
+
+/// What is known of the mail with a UIDL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Version of this record; older ones stay readable.
@@ -44,6 +51,13 @@ pub struct Entry {
     /// Missing where the mail was never fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// What LIST said: another size is another mail under an id that was used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_size: Option<u64>,
+    /// Since when the server no longer lists it. One wrong answer of a server is no reason to
+    /// forget what was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<DateTime<Utc>>,
 }
 
 /// What became of a mail.
@@ -52,7 +66,7 @@ pub struct Entry {
 pub enum State {
     /// Its events were acknowledged.
     Published,
-    /// It is older than the mailbox's start and left alone.
+    /// It is older than the mailbox's start and left alone for good.
     BeforeStart,
 }
 
@@ -61,8 +75,27 @@ pub enum State {
 pub struct Done {
     pub uidl: Option<String>,
     pub digest: Option<Digest>,
+    pub listed_size: u64,
     pub state: State,
+    /// When it was published first.
     pub at: DateTime<Utc>,
+    /// When it was last there.
+    pub seen: DateTime<Utc>,
+}
+
+impl Entry {
+    /// The record of a finished mail.
+    #[must_use]
+    pub fn of(done: &Done) -> Self {
+        Self {
+            v: 1,
+            state: done.state,
+            at: done.at,
+            digest: done.digest.map(|d| d.to_string()),
+            listed_size: Some(done.listed_size),
+            missing_since: None,
+        }
+    }
 }
 
 /// Why the ledger cannot be used.
@@ -100,7 +133,13 @@ pub trait Ledger: Send + Sync {
     /// When the store cannot be written.
     fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError>;
 
-    /// Forgets UIDLs that the server no longer has, so that it may use them again.
+    /// Notes since when the server no longer lists these UIDLs; `None` when it does again.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn missing(&self, mailbox: &str, uidls: &[String], since: Option<DateTime<Utc>>) -> Result<(), LedgerError>;
+
+    /// Forgets UIDLs that the server has no more, so that it may use them again.
     ///
     /// # Errors
     /// When the store cannot be written.

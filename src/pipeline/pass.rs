@@ -12,7 +12,7 @@ use super::run::Worker;
 use crate::config::{Mailbox, Retention, Start};
 use crate::event::Event;
 use crate::event::run::MailboxRun;
-use crate::ledger::{Done, Entry, Known, State};
+use crate::ledger::{Done, Entry, Known, Seen, State};
 use crate::message::{Digest, RawMail};
 use crate::pop3::{Body, Client, Endpoint, Listed, QuitOutcome, Timeouts, Window, tls};
 use crate::sink::{Outcome, Record};
@@ -30,12 +30,20 @@ pub(super) const UNIT: u64 = 1_024;
 /// Octets asked for ahead, at most.
 const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
 
+/// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
+const MAX_EVENT: usize = 900_000;
+/// How long a mail may be missing from a mailbox before its id is forgotten.
+const MISSING: TimeDelta = TimeDelta::days(7);
+
 /// A judged mail on its way to the sink.
 struct Ready {
     listed: Listed,
     digest: Digest,
     size: u64,
-    judged: Judged,
+    events: Vec<Event>,
+    delivered_at: Option<DateTime<Utc>>,
+    /// Its share of what may be in flight, until its events were acknowledged.
+    _room: OwnedSemaphorePermit,
 }
 
 /// What happened to the mails of one round.
@@ -46,27 +54,39 @@ struct Round {
     failure: Option<Failure>,
 }
 
+/// What holds for a whole pass, however many sessions it takes.
+#[derive(Default)]
+struct Pass {
+    run: MailboxRun,
+    /// UIDLs that the server or the sink refused: they are left for the next run.
+    refused: HashSet<String>,
+    /// Whether this is the first pass over a mailbox with `start: now`.
+    starts_now: bool,
+}
+
 /// Takes one mailbox through the line. What went wrong is in the second value; the first says
 /// what was done all the same.
 pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, Option<Failure>) {
     let started = tokio::time::Instant::now();
-    let mut run = MailboxRun { id: mailbox.name.clone(), ..MailboxRun::default() };
-    let failure = sessions(worker, mailbox, &mut run).await.err();
+    let run = MailboxRun { id: mailbox.name.clone(), ..MailboxRun::default() };
+    let mut pass = Pass { run, ..Pass::default() };
+    let failure = sessions(worker, mailbox, &mut pass).await.err();
+    let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());
     run.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     (run, failure)
 }
 
 /// Sessions until nothing is left to fetch: each one's deletes are committed before the next.
-async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, run: &mut MailboxRun) -> Result<(), Failure> {
+async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass) -> Result<(), Failure> {
     let endpoint = endpoint(mailbox)?;
     let place = Arc::new(Place::of(mailbox, &worker.config));
-    let mut refused = HashSet::new();
-    for session in 0_u64.. {
-        let more = one_session(worker, mailbox, &endpoint, &place, run, &mut refused, session == 0).await?;
-        if !more || worker.is_stopping() {
+    let mut first = true;
+    while !worker.is_stopping() {
+        if !one_session(worker, mailbox, &endpoint, &place, pass, first).await? {
             break;
         }
+        first = false;
     }
     Ok(())
 }
@@ -91,8 +111,7 @@ async fn one_session(
     mailbox: &Arc<Mailbox>,
     endpoint: &Endpoint,
     place: &Arc<Place>,
-    run: &mut MailboxRun,
-    refused: &mut HashSet<Digest>,
+    pass: &mut Pass,
     first: bool,
 ) -> Result<bool, Failure> {
     let limits = &worker.config.limits;
@@ -104,60 +123,77 @@ async fn one_session(
     client.login(&mailbox.username, password).await?;
     let listed = without_doubles(client.list().await?);
     let known = read_ledger(worker, &mailbox.name).await?;
-    let plan = Plan::new(mailbox, listed, &known, worker.now());
     if first {
-        run.listed = plan.listed;
+        pass.run.listed = listed.len() as u64;
+        pass.starts_now = mailbox.start == Start::Now && known.is_new();
     }
-    forget(worker, mailbox, plan.gone).await?;
-    if !plan.before_start.is_empty() {
-        run.before_start += plan.before_start.len() as u64;
-        record(worker, mailbox, plan.before_start).await?;
-    }
-    if known.is_new() {
-        begin(worker, mailbox).await?;
-    }
+    let plan = Plan::new(mailbox, listed, &known, pass, worker.now());
     if first {
-        run.known += plan.known;
+        pass.run.known += plan.known;
     }
+    pass.run.before_start += plan.before_start.len() as u64;
+    note(worker, mailbox, &known, &plan).await?;
     // A mail without an id is known again only by fetching it, so a mailbox of those is done in one
     // session: the next one would begin with the same mails.
     let most = if plan.fetch.iter().all(|l| l.uidl.is_some()) { limits.session_mails } else { usize::MAX };
     let more = plan.fetch.len() > most;
     let fetch: Vec<Listed> = plan.fetch.into_iter().take(most).collect();
-    let before = run.published + run.known + run.before_start;
+    let done = |pass: &Pass| pass.run.published + pass.run.known + pass.run.before_start + pass.run.refused;
+    let before = done(pass);
 
-    let round = fetch_round(worker, mailbox, place, &mut client, fetch, &known, run, refused).await;
-    let mut delete: Vec<Listed> = plan.overdue;
-    let now = worker.now();
-    delete.extend(round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l));
-    let progress = run.published + run.known + run.before_start > before;
-
-    // A connection on which something went wrong is dropped without QUIT: nothing is deleted by
-    // a session that cannot be trusted. The ledger knows what was published.
+    let round = fetch_round(worker, mailbox, place, &mut client, fetch, &known, pass).await;
+    // After a failure, and in a dry run, the connection is dropped without QUIT: nothing is deleted
+    // by a session that cannot be trusted, and Gmail hides what was fetched in a session that ended
+    // with QUIT. The ledger knows what was published; the next run deletes it.
     if let Some(failure) = round.failure {
-        if failure.class != FailureClass::Temporary && !delete.is_empty() && !worker.dry_run {
-            finish(client, mailbox, delete, run).await?;
-        }
         return Err(failure);
     }
     if worker.dry_run {
-        delete.clear();
+        return Ok(false);
     }
-    finish(client, mailbox, delete, run).await?;
-    Ok(more && progress && !worker.dry_run)
+    let now = worker.now();
+    let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
+    finish(worker, client, mailbox, due.collect(), &mut pass.run).await?;
+    Ok(more && done(pass) > before)
 }
 
-/// DELE and QUIT.
+/// What the listing alone tells the ledger.
+async fn note(worker: &Arc<Worker>, mailbox: &Mailbox, known: &Known, plan: &Plan) -> Result<(), Failure> {
+    if worker.dry_run {
+        return Ok(());
+    }
+    let (ledger, name, now) = (Arc::clone(&worker.ledger), mailbox.name.clone(), worker.now());
+    let (gone, missing, back) = (plan.gone.clone(), plan.missing.clone(), plan.back.clone());
+    let (before_start, is_new) = (plan.before_start.clone(), known.is_new());
+    blocking(move || {
+        ledger.forget(&name, &gone)?;
+        ledger.missing(&name, &missing, Some(now))?;
+        ledger.missing(&name, &back, None)?;
+        ledger.record(&name, &before_start)?;
+        if is_new { ledger.begin(&name, now) } else { Ok(()) }
+    })
+    .await
+}
+
+/// DELE and QUIT. An id whose mail is gone for certain is forgotten at once: the server may use it
+/// again.
 async fn finish(
+    worker: &Arc<Worker>,
     mut client: Client,
     mailbox: &Mailbox,
     delete: Vec<Listed>,
     run: &mut MailboxRun,
 ) -> Result<(), Failure> {
     let numbers: Vec<u32> = delete.iter().map(|l| l.number).collect();
-    let taken = client.delete(&numbers).await?;
+    let taken: HashSet<u32> = client.delete(&numbers).await?.into_iter().collect();
     match client.quit().await {
-        QuitOutcome::Committed => run.deleted += taken.len() as u64,
+        QuitOutcome::Committed => {
+            run.deleted += taken.len() as u64;
+            let gone: Vec<String> =
+                delete.into_iter().filter(|l| taken.contains(&l.number)).filter_map(|l| l.uidl).collect();
+            let (ledger, name) = (Arc::clone(&worker.ledger), mailbox.name.clone());
+            blocking(move || ledger.forget(&name, &gone)).await?;
+        }
         _ if taken.is_empty() => {}
         QuitOutcome::Partial => tracing::warn!(
             mailbox = %mailbox.name, mails = taken.len(),
@@ -195,38 +231,51 @@ fn without_doubles(mut listed: Vec<Listed>) -> Vec<Listed> {
 }
 
 /// What to do with the mails of a mailbox.
+#[derive(Default)]
 struct Plan {
-    listed: u64,
+    /// Published earlier, and not due for deletion yet.
     known: u64,
+    /// New mails, and those that are due: a mail is deleted only by a session that has fetched it
+    /// and knows it by its digest, because a server may use an id again.
     fetch: Vec<Listed>,
-    /// Published earlier, and due for deletion now.
-    overdue: Vec<Listed>,
     /// Left alone for good.
     before_start: Vec<Done>,
-    /// UIDLs that the server no longer has.
+    /// UIDLs that the server has not listed for long, those that it does not list now, and those
+    /// that are back.
     gone: Vec<String>,
+    missing: Vec<String>,
+    back: Vec<String>,
 }
 
 impl Plan {
-    fn new(mailbox: &Mailbox, listed: Vec<Listed>, known: &Known, now: DateTime<Utc>) -> Self {
-        let mut plan = Self {
-            listed: listed.len() as u64,
-            known: 0,
-            fetch: Vec::new(),
-            overdue: Vec::new(),
-            before_start: Vec::new(),
-            gone: Vec::new(),
-        };
+    fn new(mailbox: &Mailbox, listed: Vec<Listed>, known: &Known, pass: &Pass, now: DateTime<Utc>) -> Self {
+        let mut plan = Self::default();
         let there: HashSet<&str> = listed.iter().filter_map(|l| l.uidl.as_deref()).collect();
-        plan.gone = known.by_uidl.keys().filter(|u| !there.contains(u.as_str())).cloned().collect();
-        drop(there);
-        let starts_now = mailbox.start == Start::Now && known.is_new();
+        for (uidl, entry) in known.by_uidl.iter().filter(|(u, _)| !there.contains(u.as_str())) {
+            match entry.missing_since {
+                None => plan.missing.push(uidl.clone()),
+                Some(since) if now - since >= MISSING => plan.gone.push(uidl.clone()),
+                Some(_) => {}
+            }
+        }
         for mail in listed {
-            match mail.uidl.as_ref().and_then(|u| known.by_uidl.get(u)) {
+            let Some(uidl) = &mail.uidl else {
+                plan.fetch.push(mail);
+                continue;
+            };
+            if pass.refused.contains(uidl) {
+                continue;
+            }
+            match known.by_uidl.get(uidl) {
                 Some(entry) => plan.known_mail(mailbox, mail, entry, now),
-                None if starts_now && mail.uidl.is_some() => {
-                    plan.before_start.push(Done { uidl: mail.uidl, digest: None, state: State::BeforeStart, at: now });
-                }
+                None if pass.starts_now => plan.before_start.push(Done {
+                    uidl: mail.uidl,
+                    digest: None,
+                    listed_size: mail.size,
+                    state: State::BeforeStart,
+                    at: now,
+                    seen: now,
+                }),
                 None => plan.fetch.push(mail),
             }
         }
@@ -234,9 +283,15 @@ impl Plan {
     }
 
     fn known_mail(&mut self, mailbox: &Mailbox, mail: Listed, entry: &Entry, now: DateTime<Utc>) {
-        self.known += 1;
-        if entry.state == State::Published && is_due(mailbox.retention, entry.at, now) {
-            self.overdue.push(mail);
+        if entry.missing_since.is_some() {
+            self.back.extend(mail.uidl.clone());
+        }
+        let due = entry.state == State::Published && is_due(mailbox.retention, entry.at, now);
+        let another = entry.listed_size.is_some_and(|size| size != mail.size);
+        if due || another {
+            self.fetch.push(mail);
+        } else {
+            self.known += 1;
         }
     }
 }
@@ -254,22 +309,6 @@ async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Res
     blocking(move || ledger.record(&mailbox, &done)).await
 }
 
-async fn begin(worker: &Arc<Worker>, mailbox: &Mailbox) -> Result<(), Failure> {
-    if worker.dry_run {
-        return Ok(());
-    }
-    let (ledger, mailbox, now) = (Arc::clone(&worker.ledger), mailbox.name.clone(), worker.now());
-    blocking(move || ledger.begin(&mailbox, now)).await
-}
-
-async fn forget(worker: &Arc<Worker>, mailbox: &Mailbox, gone: Vec<String>) -> Result<(), Failure> {
-    if worker.dry_run || gone.is_empty() {
-        return Ok(());
-    }
-    let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.name.clone());
-    blocking(move || ledger.forget(&mailbox, &gone)).await
-}
-
 /// Runs a call of the ledger where it may block.
 async fn blocking<T, E>(call: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Failure>
 where
@@ -284,7 +323,6 @@ where
 }
 
 /// Fetches, judges and publishes side by side.
-#[allow(clippy::too_many_arguments)]
 async fn fetch_round(
     worker: &Arc<Worker>,
     mailbox: &Arc<Mailbox>,
@@ -292,26 +330,24 @@ async fn fetch_round(
     client: &mut Client,
     fetch: Vec<Listed>,
     known: &Known,
-    run: &mut MailboxRun,
-    refused: &mut HashSet<Digest>,
+    pass: &mut Pass,
 ) -> Round {
     let (judged_out, judged_in) = mpsc::channel(JUDGED);
     let mut publisher = Publisher {
         worker: Arc::clone(worker),
         mailbox: Arc::clone(mailbox),
         digests: known.digests.clone(),
-        run: std::mem::take(run),
-        refused: std::mem::take(refused),
+        pass: std::mem::take(pass),
         round: Round::default(),
     };
     let (fetched, ()) =
         tokio::join!(fetch_all(worker, place, client, fetch, judged_out), publisher.take_all(judged_in));
-    *run = publisher.run;
-    *refused = publisher.refused;
+    *pass = publisher.pass;
     let mut round = publisher.round;
-    run.fetched += fetched.mails;
-    run.octets += fetched.octets;
-    run.refused += fetched.refused;
+    pass.run.fetched += fetched.mails;
+    pass.run.octets += fetched.octets;
+    pass.run.refused += fetched.refused;
+    pass.refused.extend(fetched.refused_uidls);
     round.failure = round.failure.take().or(fetched.failure);
     round
 }
@@ -322,6 +358,7 @@ struct FetchResult {
     octets: u64,
     /// Mails that the server would not send; they stay.
     refused: u64,
+    refused_uidls: Vec<String>,
     failure: Option<Failure>,
 }
 
@@ -345,7 +382,7 @@ async fn fetch_all(
                 break;
             }
         }
-        let Ok(room) = worker.room(size).await else { break };
+        let Ok(mut room) = worker.room(size).await else { break };
         let fetched = match client.fetch().await {
             Ok(Some(fetched)) => fetched,
             Ok(None) => break,
@@ -361,11 +398,20 @@ async fn fetch_all(
                 // Another session deleted it, or the server cannot read it: the others go on.
                 tracing::warn!(mailbox = %place.mailbox, number = listed.number, said = %status.safe_text(), "the server refused a mail: it stays in the mailbox");
                 result.refused += 1;
+                result.refused_uidls.extend(listed.uidl);
                 continue;
             }
         };
         result.mails += 1;
         result.octets += body.size();
+        if body.size() > size {
+            // LIST was wrong: the mail waits until there is room for what it really is.
+            drop(room);
+            room = match worker.room(body.size()).await {
+                Ok(room) => room,
+                Err(_) => break,
+            };
+        }
         tokio::spawn(judge(Arc::clone(worker), Arc::clone(place), listed, body, room, judged.clone()));
     }
     result
@@ -386,19 +432,17 @@ async fn judge(
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     let (digest, size) = (raw.digest(), raw.size());
     drop(raw);
-    drop(room);
+    let Judged { events, delivered_at, .. } = judged;
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, judged }).await;
+    let _ = out.send(Ready { listed, digest, size, events, delivered_at, _room: room }).await;
 }
 
 /// Publishes and records what was judged.
 struct Publisher {
     worker: Arc<Worker>,
     mailbox: Arc<Mailbox>,
-    digests: HashSet<Digest>,
-    run: MailboxRun,
-    /// Mails of this pass that the sink will never take.
-    refused: HashSet<Digest>,
+    digests: HashMap<Digest, Seen>,
+    pass: Pass,
     round: Round,
 }
 
@@ -420,15 +464,17 @@ impl Publisher {
         let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
         for ready in batch {
             let now = self.worker.now();
-            if self.is_before_start(&ready, now) {
-                self.run.before_start += 1;
-                done.push((ready.listed.clone(), finished(&ready, State::BeforeStart, now)));
-            } else if self.digests.contains(&ready.digest) {
+            if let Some(seen) = self.digests.get(&ready.digest).copied() {
                 // Byte-identical mails in one mailbox are one mail.
-                self.run.known += 1;
-                done.push((ready.listed.clone(), finished(&ready, State::Published, now)));
-            } else if self.refused.contains(&ready.digest) {
-                self.run.refused += 1;
+                match seen.state {
+                    State::Published => self.pass.run.known += 1,
+                    State::BeforeStart => self.pass.run.before_start += 1,
+                }
+                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+            } else if self.is_before_start(&ready, now) {
+                self.pass.run.before_start += 1;
+                let seen = Seen { state: State::BeforeStart, at: now };
+                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
             } else if let Some(others) = twins.get_mut(&ready.digest) {
                 others.push(ready.listed);
             } else {
@@ -436,7 +482,7 @@ impl Publisher {
                 publish.push(ready);
             }
         }
-        let records = publish.iter().map(|r| self.worker.records(&r.judged.events)).collect();
+        let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
         let outcomes = self.worker.sink.publish(records).await;
         let mut failure = None;
         for (ready, outcome) in publish.iter().zip(outcomes) {
@@ -444,21 +490,23 @@ impl Publisher {
             let others = twins.remove(&ready.digest).unwrap_or_default();
             match outcome {
                 Outcome::Published => {
-                    self.run.published += 1;
-                    self.run.known += others.len() as u64;
-                    for event in &ready.judged.events {
-                        *self.run.events.entry(event.data.verdict.kind()).or_default() += 1;
+                    let run = &mut self.pass.run;
+                    run.published += 1;
+                    run.known += others.len() as u64;
+                    for event in &ready.events {
+                        *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
-                    self.digests.insert(ready.digest);
-                    let state = finished(ready, State::Published, now);
-                    for twin in others {
-                        done.push((twin.clone(), Done { uidl: twin.uidl.clone(), ..state.clone() }));
+                    let seen = Seen { state: State::Published, at: now };
+                    self.digests.insert(ready.digest, seen);
+                    for listed in others.into_iter().chain([ready.listed.clone()]) {
+                        let record = finished(&listed, ready.digest, seen, now);
+                        done.push((listed, record));
                     }
-                    done.push((ready.listed.clone(), state));
                 }
                 Outcome::Refused(reason) => {
-                    self.run.refused += 1;
-                    self.refused.insert(ready.digest);
+                    self.pass.run.refused += 1 + others.len() as u64;
+                    let uidls = others.into_iter().chain([ready.listed.clone()]).filter_map(|l| l.uidl);
+                    self.pass.refused.extend(uidls);
                     tracing::error!(
                         mailbox = %self.mailbox.name, digest = %ready.digest, octets = ready.size, %reason,
                         "the events of a mail cannot be published: it stays in the mailbox"
@@ -485,14 +533,22 @@ impl Publisher {
 
     fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {
         match self.mailbox.start {
-            Start::Since(date) => ready.judged.delivered_at.unwrap_or(now).date_naive() < date,
-            Start::All | Start::Now => false,
+            Start::Since(date) => ready.delivered_at.unwrap_or(now).date_naive() < date,
+            Start::Now => self.pass.starts_now,
+            Start::All => false,
         }
     }
 }
 
-fn finished(ready: &Ready, state: State, at: DateTime<Utc>) -> Done {
-    Done { uidl: ready.listed.uidl.clone(), digest: Some(ready.digest), state, at }
+fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {
+    Done {
+        uidl: listed.uidl.clone(),
+        digest: Some(digest),
+        listed_size: listed.size,
+        state: seen.state,
+        at: seen.at,
+        seen: now,
+    }
 }
 
 impl Worker {
@@ -500,12 +556,32 @@ impl Worker {
     fn records(&self, events: &[Event]) -> Vec<Record> {
         events
             .iter()
-            .map(|event| Record {
-                topic: Arc::clone(&self.topic),
-                key: event.partitionkey.clone(),
-                value: serde_json::to_vec(event).unwrap_or_default(),
-                headers: event.headers(),
+            .map(|event| {
+                let mut value = serde_json::to_vec(event).unwrap_or_default();
+                if value.len() > MAX_EVENT {
+                    value = serde_json::to_vec(&lean(event.clone())).unwrap_or_default();
+                }
+                Record {
+                    topic: Arc::clone(&self.topic),
+                    key: event.partitionkey.clone(),
+                    value,
+                    headers: event.headers(),
+                }
             })
             .collect()
     }
+}
+
+/// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because
+/// its event is larger than Kafka takes.
+fn lean(mut event: Event) -> Event {
+    event.data.auth = None;
+    if let Some(original) = &mut event.data.original {
+        original.headers.clear();
+    }
+    if let Some(content) = &mut event.data.content {
+        content.text = None;
+        content.signature = None;
+    }
+    event
 }

@@ -52,7 +52,7 @@ impl KafkaSink {
             .set("reconnect.backoff.max.ms", "2000")
             .set("queue.buffering.max.kbytes", "65536");
         for (name, value) in &settings.properties {
-            config.set(name, value);
+            config.set(name, value.expose());
         }
         if let Some(password) = &settings.sasl_password {
             config.set("sasl.password", password.expose());

@@ -78,24 +78,46 @@ fn keep(answer: &Answer) -> Duration {
 }
 
 /// A resolver that gives up at one moment for all questions of one mail.
+///
+/// It also tells afterwards whether anybody answered at all.
 pub struct Deadline<'r> {
     inner: &'r dyn Resolver,
     until: tokio::time::Instant,
+    answered: AtomicU64,
+    silent: AtomicU64,
 }
 
 impl<'r> Deadline<'r> {
     /// `inner`, for at most `budget` from now on.
     pub fn new(inner: &'r dyn Resolver, budget: Duration) -> Self {
-        Self { inner, until: tokio::time::Instant::now() + budget }
+        Self {
+            inner,
+            until: tokio::time::Instant::now() + budget,
+            answered: AtomicU64::new(0),
+            silent: AtomicU64::new(0),
+        }
+    }
+
+    /// `Some(true)` when something was asked and nobody answered anything; `None` when nothing was
+    /// asked.
+    #[must_use]
+    pub fn was_silent(&self) -> Option<bool> {
+        match (self.answered.load(Ordering::Relaxed), self.silent.load(Ordering::Relaxed)) {
+            (0, 0) => None,
+            (answered, _) => Some(answered == 0),
+        }
     }
 }
 
 impl Resolver for Deadline<'_> {
     fn lookup<'a>(&'a self, name: &'a str, rtype: RecordType) -> Lookup<'a> {
         Box::pin(async move {
-            tokio::time::timeout_at(self.until, self.inner.lookup(name, rtype))
+            let answer = tokio::time::timeout_at(self.until, self.inner.lookup(name, rtype))
                 .await
-                .unwrap_or_else(|_| Arc::new(Answer::empty(Code::TimedOut)))
+                .unwrap_or_else(|_| Arc::new(Answer::empty(Code::TimedOut)));
+            let count = if answer.code == Code::TimedOut { &self.silent } else { &self.answered };
+            count.fetch_add(1, Ordering::Relaxed);
+            answer
         })
     }
 }

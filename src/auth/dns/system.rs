@@ -8,15 +8,9 @@ use hickory_resolver::net::{DnsError as NetDnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType as WireType};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Time-outs in a row, without a single answer between them, after which the network is taken to
-/// be down.
-const DEAD_AFTER: u32 = 20;
-/// How long nothing is asked then.
-const DEAD_FOR: Duration = Duration::from_secs(15);
 /// For answers that carry no TTL of their own.
 const NEGATIVE_TTL: u32 = 60;
 
@@ -31,12 +25,9 @@ pub enum DnsError {
 
 /// The network: the system's name servers, or configured ones.
 ///
-/// Keeps no cache (see [`super::Cached`]) and remembers one thing: that nobody answers. Without
-/// that, a run with DNS down would wait out the time-out for every question of every mail.
+/// Keeps no cache: see [`super::Cached`].
 pub struct SystemResolver {
     resolver: TokioResolver,
-    silent: AtomicU32,
-    dead_until: Mutex<Option<Instant>>,
 }
 
 impl SystemResolver {
@@ -61,33 +52,12 @@ impl SystemResolver {
             .with_options(options)
             .build()
             .map_err(|e| DnsError::Servers(Box::new(e)))?;
-        Ok(Self { resolver, silent: AtomicU32::new(0), dead_until: Mutex::new(None) })
-    }
-
-    fn is_dead(&self) -> bool {
-        let until = *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn note(&self, answer: &Answer) {
-        if answer.code != Code::TimedOut {
-            self.silent.store(0, Ordering::Relaxed);
-        } else if self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= DEAD_AFTER {
-            self.silent.store(0, Ordering::Relaxed);
-            *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + DEAD_FOR);
-            tracing::warn!(
-                seconds = DEAD_FOR.as_secs(),
-                "no name server answers: verdicts are temperror until one does; check dns.servers"
-            );
-        }
+        Ok(Self { resolver })
     }
 
     async fn ask(&self, name: &str, rtype: RecordType) -> Answer {
         let Some(name) = wire_name(name) else { return Answer::empty(Code::BadName) };
-        if self.is_dead() {
-            return Answer::empty(Code::TimedOut);
-        }
-        let answer = match self.resolver.lookup(name, wire_type(rtype)).await {
+        match self.resolver.lookup(name, wire_type(rtype)).await {
             Ok(lookup) => {
                 let records = lookup.answers();
                 Answer {
@@ -97,9 +67,7 @@ impl SystemResolver {
                 }
             }
             Err(error) => failure(&error),
-        };
-        self.note(&answer);
-        answer
+        }
     }
 }
 
