@@ -210,54 +210,72 @@ impl Rules {
     /// with its first place.
     #[must_use]
     pub fn matches(&self, table: Table, field: &str, text: &str) -> Vec<Match<'_>> {
-        let fields = self.matchers.get(&table).map(Vec::as_slice).unwrap_or_default();
-        let Some((_, matcher)) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)) else {
+        if text.is_empty() || self.matcher(table, field).is_none() {
             return Vec::new();
-        };
+        }
+        self.matches_folded(table, field, &Folded::new(text), usize::MAX)
+    }
+
+    /// The same for a text that was folded before, so that several tables can share the work: its
+    /// first `most` folded octets are looked at.
+    #[must_use]
+    pub fn matches_folded(&self, table: Table, field: &str, folded: &Folded, most: usize) -> Vec<Match<'_>> {
+        let Some(matcher) = self.matcher(table, field) else { return Vec::new() };
+        let text = folded.head(most);
         if text.is_empty() {
             return Vec::new();
         }
-        let folded = Folded::new(text);
-        let mut found: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let mut found: Vec<(usize, usize, usize)> = Vec::new();
         let mut note = |rule: usize, start: usize, end: usize| {
-            let entry = found.entry(rule).or_insert((start, end));
-            // Of two hits at one place the longer says more: `yahoo.com.br` rather than `yahoo.com`.
-            if start < entry.0 || (start == entry.0 && end > entry.1) {
-                *entry = (start, end);
+            match found.iter_mut().find(|(r, _, _)| *r == rule) {
+                // Of two hits at one place the longer says more: `yahoo.com.br` rather than `yahoo.com`.
+                Some(entry) if start < entry.1 || (start == entry.1 && end > entry.2) => *entry = (rule, start, end),
+                Some(_) => {}
+                None => found.push((rule, start, end)),
             }
         };
-        for hit in matcher.phrases.find_overlapping_iter(&folded.text) {
+        for hit in matcher.phrases.find_overlapping_iter(text) {
             if let Some(&rule) = matcher.phrase_rules.get(hit.pattern().as_usize())
                 && folded.is_whole(hit.start(), hit.end())
             {
                 note(rule, hit.start(), hit.end());
             }
         }
-        for pattern in matcher.patterns.matches(&folded.text) {
-            if let (Some(&rule), Some(hit)) =
-                (matcher.pattern_rules.get(pattern), matcher.single.get(pattern).and_then(|p| p.find(&folded.text)))
-            {
-                note(rule, hit.start(), hit.end());
+        if !matcher.single.is_empty() {
+            for pattern in matcher.patterns.matches(text) {
+                if let (Some(&rule), Some(hit)) =
+                    (matcher.pattern_rules.get(pattern), matcher.single.get(pattern).and_then(|p| p.find(text)))
+                {
+                    note(rule, hit.start(), hit.end());
+                }
             }
         }
+        found.sort_unstable();
         found
             .into_iter()
-            .filter_map(|(rule, (start, end))| {
+            .filter_map(|(rule, start, end)| {
                 let rule = self.list.get(rule)?;
                 Some(Match { rule, start: folded.place(start), end: folded.place(end) })
             })
             .collect()
     }
 
+    fn matcher(&self, table: Table, field: &str) -> Option<&Matcher> {
+        let fields = self.matchers.get(&table)?;
+        fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)).map(|(_, matcher)| matcher)
+    }
+
     /// The match that counts most: the highest confidence, then the earliest place, then the
     /// order of the rules.
     #[must_use]
     pub fn best(&self, table: Table, field: &str, text: &str) -> Option<Match<'_>> {
-        self.matches(table, field, text).into_iter().reduce(|a, b| {
-            let better =
-                b.rule.confidence > a.rule.confidence || (b.rule.confidence >= a.rule.confidence && b.start < a.start);
-            if better { b } else { a }
-        })
+        most(self.matches(table, field, text))
+    }
+
+    /// The same for a text that was folded before.
+    #[must_use]
+    pub fn best_folded(&self, table: Table, field: &str, folded: &Folded, octets: usize) -> Option<Match<'_>> {
+        most(self.matches_folded(table, field, folded, octets))
     }
 
     /// The provider of a mail domain, by the longest suffix that a provider rule names.
@@ -269,6 +287,14 @@ impl Rules {
             .min_by_key(|m| m.start)
             .map(|m| m.rule.gives.as_str())
     }
+}
+
+fn most(matches: Vec<Match<'_>>) -> Option<Match<'_>> {
+    matches.into_iter().reduce(|a, b| {
+        let better =
+            b.rule.confidence > a.rule.confidence || (b.rule.confidence >= a.rule.confidence && b.start < a.start);
+        if better { b } else { a }
+    })
 }
 
 impl fmt::Debug for Rules {
@@ -334,7 +360,8 @@ impl Matcher {
 }
 
 /// A text in lower case with single spaces, and the way back to the octets it came from.
-struct Folded {
+#[derive(Debug)]
+pub struct Folded {
     text: String,
     /// (octet in `text`, octet in the original) wherever the distance between them changes.
     steps: Vec<(usize, usize)>,
@@ -346,7 +373,9 @@ fn is_space(c: char) -> bool {
 }
 
 impl Folded {
-    fn new(original: &str) -> Self {
+    /// Folds a text.
+    #[must_use]
+    pub fn new(original: &str) -> Self {
         if original.is_ascii() {
             return Self::of_ascii(original);
         }
@@ -415,6 +444,30 @@ impl Folded {
         !joins(before.chars().next_back(), hit.chars().next()) && !joins(hit.chars().next_back(), after.chars().next())
     }
 
+    /// The first octets of the folded text.
+    fn head(&self, most: usize) -> &str {
+        let mut end = self.text.len().min(most);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.get(..end).unwrap_or_default()
+    }
+
+    /// Keeps what stands before octet `at` of the original.
+    pub fn truncate(&mut self, at: usize) {
+        let next = self.steps.partition_point(|(_, original)| *original < at);
+        let mut end = self.steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
+        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| self.steps.get(i)) {
+            end = end.min(folded + at.saturating_sub(*original));
+        } else {
+            end = 0;
+        }
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.truncate(end);
+    }
+
     /// The original's octet for an octet of the folded text.
     fn place(&self, at: usize) -> usize {
         let step = self.steps.partition_point(|(folded, _)| *folded <= at).saturating_sub(1);
@@ -436,6 +489,18 @@ mod tests {
     }
 
     #[test]
+    fn truncation_is_by_the_original() {
+        let text = "  One  two\n\n  THREE";
+        for (at, expected) in
+            [(0, ""), (5, "one"), (7, "one "), (10, "one two"), (14, "one two "), (19, "one two three")]
+        {
+            let mut folded = Folded::new(text);
+            folded.truncate(at);
+            assert_eq!(folded.text, expected, "{at}");
+        }
+    }
+
+    #[test]
     fn phrases_are_whole_words() {
         let folded = Folded::new("the outage of it");
         assert!(!folded.is_whole(4, 7));
@@ -452,6 +517,14 @@ mod tests {
                 assert!(hits.iter().any(|m| m.rule.id == rule.id), "{} does not hit its example in {field}", rule.id);
                 assert!(!rule.source.is_empty(), "{} names no source", rule.id);
             }
+        }
+    }
+
+    #[test]
+    fn embedded_ids_are_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for line in super::EMBEDDED.iter().flat_map(|(_, text)| text.lines()).filter(|l| l.starts_with("id = ")) {
+            assert!(seen.insert(line), "{line} stands twice: the later one hides the other");
         }
     }
 

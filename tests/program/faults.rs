@@ -31,12 +31,13 @@ impl Bench {
     }
 
     fn poll_as(&self, password: &str, settings: &str) -> Output {
-        self.run(password, "", settings)
+        self.run(password, "read_timeout: 2s", settings)
     }
 
     /// With a further limit.
     fn poll_with(&self, limit: &str, settings: &str) -> Output {
-        self.run("right", &format!(", {limit}"), settings)
+        let timeout = if limit.contains("read_timeout") { "" } else { ", read_timeout: 2s" };
+        self.run("right", &format!("{limit}{timeout}"), settings)
     }
 
     fn run(&self, password: &str, limit: &str, settings: &str) -> Output {
@@ -47,7 +48,7 @@ impl Bench {
         let path = self.folder.path().join("c.yaml");
         let text = format!(
             "kafka: {{brokers: [\"{}\"], topic: {TOPIC}, run_topic: runs}}\nledger: {{file: {}/l.redb}}\nauth: {{enabled: {auth}}}\n\
-             limits: {{connect_timeout: 2s, read_timeout: 2s{limit}}}\n\
+             limits: {{connect_timeout: 2s, {limit}}}\n\
              mailboxes:\n  - name: box\n    host: 127.0.0.1\n    port: {}\n    tls: none\n    username: ana\n    password: {password}\n{settings}",
             self.broker.bootstrap(),
             self.folder.path().display(),
@@ -233,13 +234,105 @@ fn a_name_server_that_never_answers_costs_the_verdicts_and_nothing_else() {
     let bench = Bench::new(&(1..=30).map(|n| delivered(n, 16)).collect::<Vec<_>>());
     let settings = "    retention: delete\n    trust: {by: [mx.campaigns.example]}\n";
     let dns = format!("dns: {{servers: [\"127.0.0.1:{port}\"], timeout: 300ms, mail_budget: 1s}}\n");
-    check(&bench.run_with("right", "", "true", &format!("{settings}{dns}")), 0, "pass ended");
+    check(&bench.run_with("right", "read_timeout: 2s", "true", &format!("{settings}{dns}")), 0, "pass ended");
     let events = bench.events(30);
     assert_eq!((events.len(), bench.server.count()), (30, 0));
     for event in events {
         assert_eq!(event.pointer("/data/auth/spf/result").and_then(Value::as_str), Some("temperror"));
         assert_eq!(event.pointer("/data/kind").and_then(Value::as_str), Some("reply"));
     }
+}
+
+#[test]
+fn an_id_that_is_used_again_is_another_mail() {
+    for settings in [DELETE, KEEP] {
+        let bench = Bench::new(&[mail(1)]);
+        check(&bench.poll(settings), 0, "pass ended");
+        bench.server.replace(&[[mail(2), b"longer\r\n".to_vec()].concat()]);
+        check(&bench.poll(settings), 0, "pass ended");
+        assert_eq!(bench.events(2).len(), 2, "{settings}");
+    }
+}
+
+#[test]
+fn a_reused_id_of_the_same_size_is_not_deleted_unread() {
+    // QUIT commits without an answer, so the ledger still holds the id when it comes again.
+    let bench = Bench::new(&[mail(1)]);
+    bench.server.set(Fault::SilentQuit);
+    check(&bench.poll(DELETE), 0, "the next run");
+    bench.server.set(Fault::None);
+    bench.server.replace(&[mail(2)]);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(2).len(), bench.server.count()), (2, 0));
+}
+
+#[test]
+fn one_wrong_answer_is_no_reason_to_publish_again() {
+    let start = "    retention: delete\n    start: now\n";
+    for (fault, code) in [(Fault::RefuseUidl, 75), (Fault::EmptyList, 0)] {
+        let bench = Bench::new(&mails(3));
+        check(&bench.poll(start), 0, "pass ended");
+        bench.server.set(fault);
+        check(&bench.poll(start), code, "pass ended");
+        bench.server.set(Fault::None);
+        check(&bench.poll(start), 0, "pass ended");
+        assert_eq!((bench.events(0).len(), bench.server.count()), (0, 3), "{fault:?}");
+    }
+}
+
+#[test]
+fn what_was_before_the_start_is_never_deleted() {
+    for start in ["start: now", "start: {since: 2026-11-16}"] {
+        let bench = Bench::new(&[delivered(1, 9), delivered(2, 9)]);
+        bench.server.set(Fault::NoUidl);
+        check(&bench.poll(&format!("    retention: delete\n    {start}\n")), 0, "pass ended");
+        check(&bench.poll(DELETE), 0, "pass ended");
+        assert_eq!((bench.events(0).len(), bench.server.count()), (0, 2), "{start}");
+    }
+}
+
+#[test]
+fn more_behind_a_size_is_still_a_size() {
+    let bench = Bench::new(&mails(2));
+    bench.server.set(Fault::ListExtra);
+    check(&bench.poll(DELETE), 0, "pass ended");
+    assert_eq!((bench.events(2).len(), bench.server.count()), (2, 0));
+}
+
+#[test]
+fn a_dot_that_was_not_stuffed_is_never_a_short_mail() {
+    let dotted = [b".\r\n".to_vec(), mail(1)].concat();
+    let bench = Bench::new(&[dotted]);
+    bench.server.set(Fault::UnstuffedDot);
+    for _ in 0..2 {
+        check(&bench.poll(DELETE), 75, "nobody asked for");
+        assert_eq!((bench.events(0).len(), bench.server.count()), (0, 1));
+    }
+}
+
+#[test]
+fn refused_mails_do_not_starve_the_others() {
+    let bench = Bench::new(&mails(5));
+    bench.server.set(Fault::RefuseRetr(1));
+    check(&bench.poll_with("session_mails: 1", DELETE), 75, "refused a mail");
+    assert_eq!((bench.events(4).len(), bench.server.count()), (4, 1));
+}
+
+#[test]
+fn a_server_that_repeats_the_password_does_not_bring_it_into_a_log() {
+    let bench = Bench::new(&mails(1));
+    bench.server.set(Fault::EchoPassword);
+    let output = bench.poll_as("hunter2", DELETE);
+    check(&output, 77, "not allowed: PASS [redacted]");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+}
+
+#[test]
+fn a_server_that_sends_an_octet_now_and_then_is_left() {
+    let bench = Bench::new(&mails(1));
+    bench.server.set(Fault::SlowLoris);
+    check(&bench.poll_with("read_timeout: 1500ms", DELETE), 75, "did not answer in time");
+    assert_eq!(bench.server.count(), 1);
 }
 
 #[test]

@@ -24,6 +24,18 @@ pub enum Fault {
     RefuseQuit,
     /// Every mail has the same unique id.
     SameUidl,
+    /// UIDL is announced and refused.
+    RefuseUidl,
+    /// The mailbox looks empty.
+    EmptyList,
+    /// LIST has more behind the size.
+    ListExtra,
+    /// A line of one dot in the mail is sent as it is.
+    UnstuffedDot,
+    /// A refused login repeats the line.
+    EchoPassword,
+    /// One octet a second.
+    SlowLoris,
     /// Nothing is ever said.
     Mute,
     /// The greeting is no POP3.
@@ -77,6 +89,12 @@ impl Server {
         state.mails.push((id, mail));
     }
 
+    /// The mails are others now, under the same ids.
+    pub fn replace(&self, mails: &[Vec<u8>]) {
+        self.state.lock().expect("a lock").mails =
+            mails.iter().cloned().enumerate().map(|(at, mail)| (at + 1, mail)).collect();
+    }
+
     /// Mails that are left.
     pub fn count(&self) -> usize {
         self.state.lock().expect("a lock").mails.len()
@@ -111,11 +129,18 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             "CAPA" if fault != Fault::NoUidl => out.write_all(b"+OK\r\nUSER\r\nUIDL\r\nPIPELINING\r\n.\r\n")?,
             "USER" => out.write_all(b"+OK\r\n")?,
             "PASS" if argument == "right" => out.write_all(b"+OK\r\n")?,
+            "PASS" if fault == Fault::EchoPassword => {
+                out.write_all(format!("-ERR not allowed: {line}\r\n").as_bytes())?;
+            }
             "PASS" => out.write_all(b"-ERR [AUTH] no\r\n")?,
+            "LIST" if fault == Fault::EmptyList => out.write_all(b"+OK\r\n.\r\n")?,
+            "UIDL" if fault == Fault::RefuseUidl => out.write_all(b"-ERR [SYS/TEMP] index broken\r\n")?,
+            "UIDL" if fault == Fault::EmptyList => out.write_all(b"+OK\r\n.\r\n")?,
             "LIST" => {
                 out.write_all(b"+OK\r\n")?;
                 for (at, (_, mail)) in mails.iter().enumerate() {
-                    out.write_all(format!("{} {}\r\n", at + 1, mail.len()).as_bytes())?;
+                    let extra = if fault == Fault::ListExtra { " new" } else { "" };
+                    out.write_all(format!("{} {}{extra}\r\n", at + 1, mail.len()).as_bytes())?;
                 }
                 out.write_all(b".\r\n")?;
             }
@@ -134,7 +159,13 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 if fault == Fault::CutInRetr(number) {
                     return out.write_all(mail.get(..mail.len() / 2).unwrap_or_default());
                 }
-                out.write_all(mail)?;
+                if fault == Fault::SlowLoris {
+                    for octet in mail {
+                        out.write_all(&[*octet])?;
+                        thread::sleep(std::time::Duration::from_secs(1));
+                    }
+                }
+                out.write_all(&stuffed(mail, fault))?;
                 out.write_all(b".\r\n")?;
                 if fault == Fault::GarbageAfterLast && number == mails.len() {
                     out.write_all(b"+OK injected\r\n")?;
@@ -162,4 +193,16 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A mail with stuffed dots (RFC 1939 section 3).
+fn stuffed(mail: &[u8], fault: Fault) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in mail.split_inclusive(|b| *b == b'\n') {
+        if line.first() == Some(&b'.') && fault != Fault::UnstuffedDot {
+            out.push(b'.');
+        }
+        out.extend_from_slice(line);
+    }
+    out
 }

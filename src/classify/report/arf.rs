@@ -26,7 +26,11 @@ pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>) -> Vec<Finding> {
 /// The fields in the text of a mail, where a sender made no part for them.
 fn plain<'t>(sections: &'t Sections<'_>) -> Option<&'t str> {
     let marked = sections.report_type == "feedback-report";
-    [&sections.notice, &sections.copy].into_iter().find_map(|text| {
+    // The field's name with its usual letter cases: most mails have none, and need no look at each line.
+    let may = |text: &str| {
+        ["eedback-", "EEDBACK-"].iter().any(|n| memchr::memmem::find(text.as_bytes(), n.as_bytes()).is_some())
+    };
+    [&sections.notice, &sections.copy].into_iter().filter(|t| may(t)).find_map(|text| {
         let at = line_with(text, "feedback-type:")?;
         let stretch = text.get(at..)?;
         // RFC 5965 section 3.1 requires three fields: a mail that talks about them has not all.

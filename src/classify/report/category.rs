@@ -6,6 +6,8 @@ use crate::event::{BounceType, Category};
 
 /// Phrases that are less sure than this lose against a code that names the cause.
 const SURE: f32 = 0.6;
+/// Phrases that only one provider has.
+const CERTAIN: f32 = 0.97;
 /// Octets of text that phrases are looked for in.
 const WINDOW: usize = 4 * 1024;
 
@@ -30,7 +32,19 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> (Category, Vec<Hit
     let mut doubtful: Option<(Category, Hit)> = None;
     for (field, text) in fields {
         match phrase(rules, field, text) {
-            Some((category, confidence, hit)) if confidence >= SURE => return (category, vec![hit]),
+            Some((category, confidence, hit)) if confidence >= SURE => {
+                // A sentence of one provider beside a bare "user unknown" says which unknown it means.
+                if evidence.codes.enhanced.as_deref().and_then(by_enhanced).is_none()
+                    && category == Category::MailboxUnknown
+                    && confidence < CERTAIN
+                    && let Some((told, surer, note)) = phrase(rules, "body", evidence.around)
+                    && surer >= CERTAIN
+                    && told == Category::MailboxDisabled
+                {
+                    return (told, vec![note, hit]);
+                }
+                return (category, vec![hit]);
+            }
             Some((category, _, hit)) if doubtful.is_none() => doubtful = Some((category, hit)),
             _ => {}
         }

@@ -147,10 +147,12 @@ fn free_before(bytes: &[u8], at: usize, before: Option<u8>) -> bool {
     }
 }
 
-/// `550-5.1.1`, `550: 5.1.1`, `550 #5.1.1`, `550 (5.1.1`: the place behind the separators.
+/// `550-5.1.1`, `550: 5.1.1`, `550 #5.1.1`, `550 (5.1.1`, `550-'5.1.1`: the place behind the separators.
 fn skip_to_code(bytes: &[u8], mut at: usize) -> usize {
     let end = at + 4;
-    while at < end && bytes.get(at).is_some_and(|b| matches!(b, b' ' | b'-' | b':' | b'#' | b'(' | b'\n' | b'[')) {
+    while at < end
+        && bytes.get(at).is_some_and(|b| matches!(b, b' ' | b'-' | b':' | b'#' | b'(' | b'\n' | b'[' | b'\'' | b'"'))
+    {
         at += 1;
     }
     at
@@ -231,7 +233,8 @@ mod tests {
 
     #[test]
     fn codes_as_servers_write_them() {
-        let table: [(&str, Option<u16>, Option<&str>); 26] = [
+        let table: [(&str, Option<u16>, Option<&str>); 27] = [
+            ("5.1.0 - Unknown address error 550-'5.1.1 no'", Some(550), Some("5.1.1")),
             ("550 5.1.1 <a@example.org>... User unknown", Some(550), Some("5.1.1")),
             ("550-5.1.1 The account does not exist. 550 5.1.1 x", Some(550), Some("5.1.1")),
             ("550: 5.1.1 gone", Some(550), Some("5.1.1")),

@@ -260,6 +260,9 @@ pub(super) fn is_status(text: &str) -> bool {
 /// a field that only such a status has.
 pub(super) fn embedded_status(text: &str) -> Option<&str> {
     const FIRST: [&str; 4] = ["reporting-mta:", "final-recipient:", "original-recipient:", "action: "];
+    if !["inal-", "INAL-"].iter().any(|n| memchr::memmem::find(text.as_bytes(), n.as_bytes()).is_some()) {
+        return None;
+    }
     let mut start = 0;
     let mut found = None;
     for line in text.split_inclusive('\n') {

@@ -56,7 +56,9 @@ pub(super) struct Report {
 impl Report {
     /// One finding for each recipient.
     pub(super) fn findings(self, mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
-        let newest = mail.headers("Received").next().and_then(|r| received_date(&r)).or_else(|| mail.date());
+        let timed = self.arrival.is_some() || self.fates.iter().any(|f| f.last_attempt.is_some());
+        let received = || mail.headers("Received").next().and_then(|r| received_date(&r)).or_else(|| mail.date());
+        let newest = if timed { received() } else { None };
         let Self { hits, confidence, reporting_mta, arrival, original, fates } = self;
         let mut original = match original {
             Some(whole) if fates.len() > MANY => Some(original::lean(&whole)),
@@ -140,6 +142,16 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         category = Category::SenderRejected;
         why.push(Hit::in_field("command.mail", "report:Diagnostic-Code", None, "MAIL"));
     }
+    // NTT DOCOMO takes every recipient, and answers DATA with "unknown user" when the subscriber's
+    // own settings refuse the sender.
+    let remote = fate.remote_mta.clone().or_else(|| host(&fate.words)).or_else(|| host(&fate.around));
+    if command == Some("DATA")
+        && category == Category::MailboxUnknown
+        && remote.as_deref().is_some_and(|r| r.trim_end_matches('.').to_ascii_lowercase().ends_with(".docomo.ne.jp"))
+    {
+        category = Category::SenderRejected;
+        why.push(Hit::in_field("command.data.docomo", "report:Diagnostic-Code", None, "DATA"));
+    }
     let bounce_type =
         (fate.outcome == Outcome::Failed).then(|| category::bounce_type(category, &codes, reported.as_deref()));
     let diagnostic = [&*fate.words, told.as_deref().unwrap_or_default(), &*fate.around]
@@ -155,7 +167,7 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         reported_status: fate.status.as_deref().map(one_line).filter(|s| !s.is_empty()),
         diagnostic,
         reporting_mta,
-        remote_mta: fate.remote_mta.or_else(|| host(&fate.words)).or_else(|| host(&fate.around)),
+        remote_mta: remote,
         smtp_command: command.filter(|c| *c != "CONNECT").map(str::to_owned),
         will_retry_until: fate.will_retry_until,
         suppress: None,
@@ -251,7 +263,7 @@ pub(super) fn command(text: &str) -> Option<&'static str> {
 /// answered, or did not. Its address behind it tells it from "the mail system at host".
 fn host(text: &str) -> Option<String> {
     ["host ", "connect to ", "conversation with ", "lost connection with "].into_iter().find_map(|mark| {
-        text.match_indices(mark).take(20).find_map(|(at, _)| {
+        memchr::memmem::find_iter(text.as_bytes(), mark).take(20).find_map(|at| {
             let tail = text.get(at + mark.len()..)?.trim_start();
             let end =
                 tail.find(|c: char| c.is_whitespace() || !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))?;

@@ -71,18 +71,16 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
     {
         return None;
     }
-    let mut end = sections.notice.len().min(INTRODUCTION);
-    while !sections.notice.is_char_boundary(end) {
-        end -= 1;
-    }
-    let introduction = sections.notice.get(..end).unwrap_or_default();
     let mut hits = Vec::new();
     let mut outcome = None;
     let mut words = 0;
     for (table_field, field, text, weight) in
-        [("subject", "header:Subject", subject, 2), ("body", "body", introduction, 2)]
+        [("subject", "header:Subject", subject, 2), ("body", "body", sections.notice.as_str(), 2)]
     {
-        let found = rules.matches(Table::Report, table_field, text);
+        let found = match table_field {
+            "body" => rules.matches_folded(Table::Report, table_field, sections.folded(), INTRODUCTION),
+            _ => rules.matches(Table::Report, table_field, text),
+        };
         let best =
             found.iter().max_by(|a, b| a.rule.confidence.total_cmp(&b.rule.confidence).then(b.start.cmp(&a.start)));
         if let Some(best) = best {

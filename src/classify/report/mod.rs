@@ -159,18 +159,18 @@ fn only_recipient(original: Option<&super::OriginalMail>) -> Option<Address> {
 
 /// "This is the mail system at host mx.example.org.": who writes.
 fn reporting_host(notice: &str) -> Option<String> {
-    let head = notice.lines().take(12);
-    for line in head {
-        for mark in [" at host ", "program at ", "Mail Agent v", "SMTP relay on "] {
-            let Some((_, tail)) = line.split_once(mark) else { continue };
-            let tail = if mark.ends_with('v') { tail.split_once(" at ").map_or("", |(_, t)| t) } else { tail };
-            let name = tail.split_whitespace().next().unwrap_or_default().trim_end_matches(['.', ',', ':']);
-            if name.contains('.') && name.len() <= 255 {
-                return Some(name.to_ascii_lowercase());
-            }
-        }
-    }
-    None
+    const MARKS: [&str; 4] = [" at host ", "program at ", "Mail Agent v", "SMTP relay on "];
+    let end = memchr::memchr_iter(b'\n', notice.as_bytes()).take(12).last().unwrap_or(notice.len());
+    let head = notice.get(..end)?;
+    let mut found: Vec<(usize, &str)> =
+        MARKS.iter().filter_map(|m| Some((memchr::memmem::find(head.as_bytes(), m.as_bytes())?, *m))).collect();
+    found.sort_unstable();
+    found.into_iter().find_map(|(at, mark)| {
+        let tail = head.get(at + mark.len()..)?.lines().next()?;
+        let tail = if mark.ends_with('v') { tail.split_once(" at ").map_or("", |(_, t)| t) } else { tail };
+        let name = tail.split_whitespace().next()?.trim_end_matches(['.', ',', ':']);
+        (name.contains('.') && name.len() <= 255).then(|| name.to_ascii_lowercase())
+    })
 }
 
 #[cfg(test)]

@@ -80,19 +80,19 @@ pub(super) fn newsletter(mail: &Mail<'_>) -> Option<Finding> {
 }
 
 fn by_rules(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules, table: Table) -> Option<(String, f32, Hit)> {
-    let mut end = sections.notice.len().min(WINDOW);
-    while !sections.notice.is_char_boundary(end) {
-        end -= 1;
-    }
     let from = mail.headers_raw("From").next().unwrap_or_default();
     let fields = [
         ("subject", "header:Subject", mail.subject().unwrap_or_default()),
         ("from", "header:From", from),
-        ("body", "body", sections.notice.get(..end).unwrap_or_default()),
+        ("body", "body", sections.notice.as_str()),
     ];
     let mut best: Option<(String, f32, Hit)> = None;
     for (field, name, text) in fields {
-        if let Some(m) = rules.best(table, field, text)
+        let found = match field {
+            "body" => rules.best_folded(table, field, sections.folded(), WINDOW),
+            _ => rules.best(table, field, text),
+        };
+        if let Some(m) = found
             && best.as_ref().is_none_or(|(_, c, _)| m.rule.confidence > *c)
         {
             let words = text.get(m.start..m.end).unwrap_or_default();

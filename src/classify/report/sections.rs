@@ -2,14 +2,19 @@
 
 use super::machine::Signs;
 use super::{fields, original};
+use crate::classify::rules::Folded;
 use crate::classify::{OriginalMail, Rules, Table};
 use crate::message::{Mail, Part};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// Octets of the words for people that are read.
 const MAX_NOTICE: usize = 64 * 1024;
 /// Octets read of one machine-readable part: 5,000 recipients fit.
 const MAX_STATUS: usize = 4 * 1024 * 1024;
+
+/// Octets of the words for people in which rules look.
+const WINDOW: usize = 8 * 1024;
 
 /// What a mail consists of, as far as a report may be in it.
 #[derive(Debug, Default)]
@@ -32,6 +37,8 @@ pub(super) struct Sections<'a> {
     pub signs: Option<Signs>,
     /// Names and types of the other parts.
     pub attachments: Vec<(String, String)>,
+    /// The notice as the rules read it, folded once for all tables.
+    folded: OnceCell<Folded>,
 }
 
 impl<'a> Sections<'a> {
@@ -65,7 +72,7 @@ impl<'a> Sections<'a> {
             }
             out.notice = mail_parser::decoders::html::html_to_text(html.get(..end).unwrap_or_default());
             if out.notice.contains('\r') {
-                out.notice = out.notice.replace("\r\n", "\n").replace('\r', "\n");
+                out.notice = to_lf(&out.notice);
             }
         }
         let mut end = out.notice.len().min(MAX_NOTICE);
@@ -79,6 +86,17 @@ impl<'a> Sections<'a> {
             out.split_copy(rules);
         }
         out
+    }
+
+    /// The begin of the notice as the rules read it.
+    pub(super) fn folded(&self) -> &Folded {
+        self.folded.get_or_init(|| {
+            let mut end = self.notice.len().min(WINDOW);
+            while !self.notice.is_char_boundary(end) {
+                end -= 1;
+            }
+            Folded::new(self.notice.get(..end).unwrap_or_default())
+        })
     }
 
     fn take<'x>(&mut self, part: Part<'a, 'x>, html: &mut Option<Cow<'a, str>>)
@@ -180,8 +198,9 @@ impl<'a> Sections<'a> {
         let block = original::find_block(&self.notice);
         // A marker behind the block is part of what it would mark.
         let head = self.notice.get(..block.unwrap_or(self.notice.len())).unwrap_or_default();
+        let mut folded = Folded::new(head);
         let marker = rules
-            .matches(Table::Report, "copy", head)
+            .matches_folded(Table::Report, "copy", &folded, usize::MAX)
             .into_iter()
             .filter(|m| starts_line(&self.notice, m.start))
             .map(|m| self.notice.get(..m.start).and_then(|h| h.rfind('\n')).map_or(0, |at| at + 1))
@@ -190,8 +209,11 @@ impl<'a> Sections<'a> {
             (Some(block), Some(marker)) => Some(block.min(marker)),
             (one, other) => one.or(other),
         }) else {
+            self.folded = OnceCell::from(folded);
             return;
         };
+        folded.truncate(at);
+        self.folded = OnceCell::from(folded);
         self.copy = self.notice.get(at..).unwrap_or_default().to_owned();
         self.notice.truncate(at);
         if self.original.is_none() {
@@ -213,6 +235,21 @@ fn starts_line(text: &str, at: usize) -> bool {
 /// A part's octets as text with LF line ends.
 fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes);
-    let text = String::from_utf8_lossy(bytes);
-    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+    // Most are UTF-8, and the strict check is several times faster.
+    let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+    if memchr::memchr(b'\r', text.as_bytes()).is_some() { Cow::Owned(to_lf(&text)) } else { text }
+}
+
+/// CRLF and CR to LF, in one go.
+fn to_lf(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((line, tail)) = memchr::memchr(b'\r', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(line);
+        out.push('\n');
+        rest = tail.get(1..).unwrap_or_default();
+        rest = rest.strip_prefix('\n').unwrap_or(rest);
+    }
+    out.push_str(rest);
+    out
 }

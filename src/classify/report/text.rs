@@ -277,6 +277,8 @@ fn labelled(notice: &str) -> Vec<Address> {
                 .find(|c: char| c.is_whitespace() || matches!(c, '>' | '"' | '\'' | '<' | ']' | ')' | ',' | ';'))
                 .unwrap_or(tail.len());
             let token = tail.get(..end)?.trim_end_matches(['.', ':']);
+            // MailEnable and Exchange 5.5: `[SMTP:a@example.org]`.
+            let token = token.strip_prefix("SMTP:").or_else(|| token.strip_prefix("smtp:")).unwrap_or(token);
             Address::parse(token).filter(|a| !is_helper(a))
         })
         .collect()
@@ -296,7 +298,11 @@ fn addresses(line: &str) -> impl Iterator<Item = Address> {
     })
     .filter(|t| t.contains('@') && !t.contains("://") && t.len() < 400)
     .filter_map(|t| {
-        let t = t.trim_start_matches("TO:").trim_start_matches("FROM:").trim_end_matches(['.', ':', '!', '?']);
+        let t = t
+            .trim_start_matches("SMTP:")
+            .trim_start_matches("TO:")
+            .trim_start_matches("FROM:")
+            .trim_end_matches(['.', ':', '!', '?']);
         Address::parse(t.trim_start_matches("mailto:")).or_else(|| Address::parse(t.split_once("...")?.0))
     })
     .filter(|a| a.domain().contains('.'))
