@@ -193,7 +193,7 @@ fn client_address(comment: &str) -> Option<IpAddr> {
         return None;
     }
     let bracketed = |w: &str| w.strip_prefix('[').filter(|w| w.contains(']')).and_then(address);
-    words.clone().filter_map(bracketed).last().or_else(|| {
+    words.clone().filter_map(bracketed).next_back().or_else(|| {
         let only = words.next()?;
         if words.next().is_none() { address(only) } else { None }
     })

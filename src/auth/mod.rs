@@ -79,7 +79,6 @@ impl Network {
 
     fn note(&self, silent: Option<bool>) {
         match silent {
-            None => {}
             Some(false) => self.silent.store(0, Ordering::Relaxed),
             Some(true) if self.silent.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER => {
                 self.silent.store(0, Ordering::Relaxed);
@@ -89,7 +88,7 @@ impl Network {
                     "no name server answers: verdicts are temperror until one does; check dns.servers"
                 );
             }
-            Some(true) => {}
+            Some(true) | None => {}
         }
     }
 }

@@ -58,11 +58,11 @@ impl FileLedger {
 
     fn read(&self, mailbox: &str) -> Result<Known, Error> {
         let transaction = self.0.begin_read()?;
-        let mut known = Known::default();
-        known.begun = match transaction.open_table(BEGUN) {
+        let begun = match transaction.open_table(BEGUN) {
             Err(TableError::TableDoesNotExist(_)) => false,
             other => other?.get(mailbox)?.is_some(),
         };
+        let mut known = Known { begun, ..Known::default() };
         let mails = match transaction.open_table(MAILS) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(known),
             other => other?,

@@ -133,9 +133,8 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 out.write_all(format!("-ERR not allowed: {line}\r\n").as_bytes())?;
             }
             "PASS" => out.write_all(b"-ERR [AUTH] no\r\n")?,
-            "LIST" if fault == Fault::EmptyList => out.write_all(b"+OK\r\n.\r\n")?,
+            "LIST" | "UIDL" if fault == Fault::EmptyList => out.write_all(b"+OK\r\n.\r\n")?,
             "UIDL" if fault == Fault::RefuseUidl => out.write_all(b"-ERR [SYS/TEMP] index broken\r\n")?,
-            "UIDL" if fault == Fault::EmptyList => out.write_all(b"+OK\r\n.\r\n")?,
             "LIST" => {
                 out.write_all(b"+OK\r\n")?;
                 for (at, (_, mail)) in mails.iter().enumerate() {

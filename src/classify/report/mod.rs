@@ -2,8 +2,8 @@
 //! and what machines send besides (statistics, meetings, challenges, newsletters).
 //!
 //! Structure first: a part with fields of its own decides. Then the reports without one, which
-//! [`machine`] tells from people who only talk about bounces. Families of servers differ in
-//! words, hardly in shape, so [`text`] reads all of them and the words are data
+//! `machine` tells from people who only talk about bounces. Families of servers differ in
+//! words, hardly in shape, so `text` reads all of them and the words are data
 //! (`rules/report.toml`, `rules/bounce_category.toml`).
 
 mod arf;
