@@ -65,9 +65,7 @@ impl Source {
             .collect();
         Ok(mails)
     }
-}
 
-impl Source {
     /// A file that says by its name that it is one mail, even when it begins with a "From " line.
     fn is_one_mail(&self) -> bool {
         matches!(self, Self::File(path) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("eml")))
