@@ -9,7 +9,7 @@ pub struct Auth {
     pub basis: AuthBasis,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spf: Option<AuthResult>,
-    /// One for each signature, top to bottom.
+    /// One for each signature that was looked at.
     #[serde(default)]
     pub dkim: Vec<AuthResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

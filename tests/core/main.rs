@@ -7,5 +7,6 @@ mod core_is_pure;
 mod line;
 mod people;
 mod pop3_splits;
+mod reports;
 mod schemas;
 mod spf;
