@@ -14,7 +14,6 @@ use std::path::PathBuf;
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "reply-ingest configuration")]
 pub struct Config {
     /// The mailboxes to poll.
     pub mailboxes: Vec<Mailbox>,

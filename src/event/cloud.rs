@@ -1,20 +1,20 @@
 //! The CloudEvents 1.0 envelope, structured mode.
 
 use super::data::{CorrelationStatus, EventData};
-use chrono::{DateTime, Utc};
+use super::run::RunData;
+use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One published event: CloudEvents 1.0 in structured mode, the same in Kafka's value, in a file
 /// and on the terminal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "reply-ingest event, version 1")]
-pub struct Event {
+pub struct Envelope<D> {
     #[schemars(extend("const" = "1.0"))]
     pub specversion: String,
-    /// The event's `dedupe_key`; another id only where a replay changed the verdict.
+    /// The event's `dedupe_key`, or another id where a replay changed the verdict; for a run its id.
     pub id: String,
-    /// `/mailboxes/NAME`.
+    /// `/mailboxes/NAME`; for a run `/runs`.
     pub source: String,
     /// A configurable prefix, the kind and the version: `org.reply-ingest.bounce.v1`.
     #[serde(rename = "type")]
@@ -22,18 +22,25 @@ pub struct Event {
     /// `campaign/ID` when the campaign is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The event's `occurred_at`.
+    /// When it happened: the event's `occurred_at`; for a run, when it ended.
     pub time: DateTime<Utc>,
     #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: String,
     pub dataschema: String,
     /// Kafka's message key: the recipient's, so that one person's events stay in order.
     pub partitionkey: String,
-    pub data: EventData,
+    pub data: D,
 }
 
-/// The schema that `dataschema` names.
+/// What became of one recipient's mail.
+pub type Event = Envelope<EventData>;
+/// What one run did.
+pub type RunEvent = Envelope<RunData>;
+
+/// The schema that an event's `dataschema` names.
 pub const DATA_SCHEMA: &str = "urn:reply-ingest:schema:event:1";
+/// The schema that a run's `dataschema` names.
+pub const RUN_SCHEMA: &str = "urn:reply-ingest:schema:run:1";
 
 impl Event {
     /// Puts `data` into its envelope.
@@ -56,7 +63,28 @@ impl Event {
             data,
         }
     }
+}
 
+impl RunEvent {
+    /// Puts the summary of a run into its envelope.
+    #[must_use]
+    pub fn of_run(type_prefix: &str, data: RunData) -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: data.run_id.clone(),
+            source: "/runs".to_owned(),
+            event_type: format!("{type_prefix}.run.v1"),
+            subject: None,
+            time: data.ended_at,
+            datacontenttype: "application/json".to_owned(),
+            dataschema: RUN_SCHEMA.to_owned(),
+            partitionkey: data.run_id.clone(),
+            data,
+        }
+    }
+}
+
+impl<D> Envelope<D> {
     /// The CloudEvents attributes as Kafka headers, so that a consumer can filter without parsing
     /// the value (CloudEvents Kafka binding, section 3.2.4).
     #[must_use]
@@ -67,7 +95,7 @@ impl Event {
             ("ce_id", self.id.clone()),
             ("ce_source", self.source.clone()),
             ("ce_type", self.event_type.clone()),
-            ("ce_time", self.time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+            ("ce_time", self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         ];
         if let Some(subject) = &self.subject {
             headers.push(("ce_subject", subject.clone()));

@@ -13,7 +13,7 @@ pub mod schema;
 mod verdict;
 
 pub use auth::*;
-pub use cloud::Event;
+pub use cloud::{Envelope, Event, RunEvent};
 pub use data::*;
 pub use id::{dedupe_key, partition_key};
 pub use verdict::*;

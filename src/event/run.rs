@@ -6,30 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The schema of [`RunEvent`].
-pub const RUN_SCHEMA: &str = "urn:reply-ingest:schema:run:1";
-
-/// A run's summary in its CloudEvents 1.0 envelope.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "reply-ingest run summary, version 1")]
-pub struct RunEvent {
-    #[schemars(extend("const" = "1.0"))]
-    pub specversion: String,
-    /// The run's id.
-    pub id: String,
-    /// `/runs`.
-    pub source: String,
-    #[serde(rename = "type")]
-    pub event_type: String,
-    /// When the run ended.
-    pub time: DateTime<Utc>,
-    #[schemars(extend("const" = "application/json"))]
-    pub datacontenttype: String,
-    pub dataschema: String,
-    pub partitionkey: String,
-    pub data: RunData,
-}
-
 /// What one pass over the mailboxes did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunData {
@@ -71,35 +47,4 @@ pub struct MailboxRun {
     /// Why the pass ended early: one line, without addresses or passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-}
-
-impl RunEvent {
-    /// Puts `data` into its envelope.
-    #[must_use]
-    pub fn new(type_prefix: &str, data: RunData) -> Self {
-        Self {
-            specversion: "1.0".to_owned(),
-            id: data.run_id.clone(),
-            source: "/runs".to_owned(),
-            event_type: format!("{type_prefix}.run.v1"),
-            time: data.ended_at,
-            datacontenttype: "application/json".to_owned(),
-            dataschema: RUN_SCHEMA.to_owned(),
-            partitionkey: data.run_id.clone(),
-            data,
-        }
-    }
-
-    /// The CloudEvents attributes as Kafka headers.
-    #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("content-type", "application/cloudevents+json; charset=UTF-8".to_owned()),
-            ("ce_specversion", self.specversion.clone()),
-            ("ce_id", self.id.clone()),
-            ("ce_source", self.source.clone()),
-            ("ce_type", self.event_type.clone()),
-            ("ce_time", self.time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
-        ]
-    }
 }

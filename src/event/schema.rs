@@ -2,8 +2,7 @@
 //!
 //! `schemas/` holds them as files; a test compares the two.
 
-use super::cloud::{DATA_SCHEMA, Event};
-use super::run::{RUN_SCHEMA, RunEvent};
+use super::cloud::{DATA_SCHEMA, Event, RUN_SCHEMA, RunEvent};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -20,20 +19,29 @@ pub struct Published {
 #[must_use]
 pub fn published() -> Vec<Published> {
     vec![
-        Published { name: "event", file: "event-v1.schema.json", schema: schema::<Event>(DATA_SCHEMA) },
-        Published { name: "run", file: "run-v1.schema.json", schema: schema::<RunEvent>(RUN_SCHEMA) },
+        Published {
+            name: "event",
+            file: "event-v1.schema.json",
+            schema: schema::<Event>(DATA_SCHEMA, "reply-ingest event, version 1"),
+        },
+        Published {
+            name: "run",
+            file: "run-v1.schema.json",
+            schema: schema::<RunEvent>(RUN_SCHEMA, "reply-ingest run summary, version 1"),
+        },
         Published {
             name: "config",
             file: "config.schema.json",
-            schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config"),
+            schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config", "reply-ingest configuration"),
         },
     ]
 }
 
-fn schema<T: JsonSchema>(id: &str) -> Value {
+fn schema<T: JsonSchema>(id: &str, title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<T>();
     schema.insert("$id".to_owned(), json!(id));
+    schema.insert("title".to_owned(), json!(title));
     schema.to_value()
 }
 

@@ -1,13 +1,17 @@
 //! The line from mailbox to Kafka.
 //!
 //! [`Line`] is the part that `poll` and `replay` share: raw octets in, events out. [`pass`] takes
-//! one mailbox through it, with fetching, judging and publishing side by side and what is between
-//! them bounded in octets. [`run`] does that for all mailboxes and sums up.
+//! one mailbox through it: `plan` says what to do with its mails, `fetch` reads and judges them,
+//! `publish` publishes and records them, side by side and bounded in octets. [`run`] does that for all
+//! mailboxes and sums up.
 
 mod assemble;
 mod failure;
+mod fetch;
 mod line;
 mod pass;
+mod plan;
+mod publish;
 mod run;
 
 pub use failure::{Failure, FailureClass};

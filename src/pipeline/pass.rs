@@ -7,61 +7,34 @@
 //! UIDL tells.
 
 use super::failure::{Failure, FailureClass};
-use super::line::{Judged, Place};
+use super::fetch::fetch_round;
+use super::line::Place;
+use super::plan::{Plan, is_due, without_doubles};
 use super::run::Worker;
-use crate::config::{Mailbox, Retention, Start};
-use crate::event::Event;
+use crate::config::{Mailbox, Start};
 use crate::event::run::MailboxRun;
-use crate::ledger::{Done, Entry, Known, Seen, State};
-use crate::message::{Digest, RawMail};
-use crate::pop3::{Body, Client, Endpoint, Listed, QuitOutcome, Timeouts, Window, tls};
-use crate::sink::{Outcome, Record};
-use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{HashMap, HashSet};
+use crate::ledger::{Done, Known};
+use crate::pop3::{Client, Endpoint, Listed, QuitOutcome, Timeouts, tls};
+use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-
-/// Mails published at once.
-const BATCH: usize = 500;
-/// Judged mails that may wait for the sink.
-const JUDGED: usize = 1_000;
-/// Octets per permit: semaphores count in u32.
-pub(super) const UNIT: u64 = 1_024;
-/// Octets asked for ahead, at most.
-const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
-
-/// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
-const MAX_EVENT: usize = 900_000;
-/// How long a mail may be missing from a mailbox before its id is forgotten.
-const MISSING: TimeDelta = TimeDelta::days(7);
-
-/// A judged mail on its way to the sink.
-struct Ready {
-    listed: Listed,
-    digest: Digest,
-    size: u64,
-    events: Vec<Event>,
-    delivered_at: Option<DateTime<Utc>>,
-    /// Its share of what may be in flight, until its events were acknowledged.
-    _room: OwnedSemaphorePermit,
-}
 
 /// What happened to the mails of one round.
 #[derive(Default)]
-struct Round {
+pub(super) struct Round {
     /// Mails that may be deleted, if the mailbox's retention says so.
-    finished: Vec<(Listed, DateTime<Utc>)>,
-    failure: Option<Failure>,
+    pub(super) finished: Vec<(Listed, DateTime<Utc>)>,
+    pub(super) failure: Option<Failure>,
 }
 
 /// What holds for a whole pass, however many sessions it takes.
 #[derive(Default)]
-struct Pass {
-    run: MailboxRun,
+pub(super) struct Pass {
+    pub(super) run: MailboxRun,
     /// UIDLs that the server or the sink refused: they are left for the next run.
-    refused: HashSet<String>,
+    pub(super) refused: HashSet<String>,
     /// Whether this is the first pass over a mailbox with `start: now`.
-    starts_now: bool,
+    pub(super) starts_now: bool,
 }
 
 /// Takes one mailbox through the line. What went wrong is in the second value; the first says
@@ -207,101 +180,12 @@ async fn finish(
     Ok(())
 }
 
-/// Whether retention says that a mail published at `at` is to be deleted.
-fn is_due(retention: Retention, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    match retention {
-        Retention::Keep => false,
-        Retention::Delete => true,
-        Retention::DeleteAfter(span) => TimeDelta::from_std(span.0).is_ok_and(|span| now - at >= span),
-    }
-}
-
-/// An id that the server gives to two mails identifies neither: both go by their digests.
-fn without_doubles(mut listed: Vec<Listed>) -> Vec<Listed> {
-    let mut count: HashMap<String, u32> = HashMap::new();
-    for uidl in listed.iter().filter_map(|l| l.uidl.as_ref()) {
-        *count.entry(uidl.clone()).or_default() += 1;
-    }
-    for mail in &mut listed {
-        if mail.uidl.as_ref().is_some_and(|u| count.get(u).is_some_and(|n| *n > 1)) {
-            mail.uidl = None;
-        }
-    }
-    listed
-}
-
-/// What to do with the mails of a mailbox.
-#[derive(Default)]
-struct Plan {
-    /// Published earlier, and not due for deletion yet.
-    known: u64,
-    /// New mails, and those that are due: a mail is deleted only by a session that has fetched it
-    /// and knows it by its digest, because a server may use an id again.
-    fetch: Vec<Listed>,
-    /// Left alone for good.
-    before_start: Vec<Done>,
-    /// UIDLs that the server has not listed for long, those that it does not list now, and those
-    /// that are back.
-    gone: Vec<String>,
-    missing: Vec<String>,
-    back: Vec<String>,
-}
-
-impl Plan {
-    fn new(mailbox: &Mailbox, listed: Vec<Listed>, known: &Known, pass: &Pass, now: DateTime<Utc>) -> Self {
-        let mut plan = Self::default();
-        let there: HashSet<&str> = listed.iter().filter_map(|l| l.uidl.as_deref()).collect();
-        for (uidl, entry) in known.by_uidl.iter().filter(|(u, _)| !there.contains(u.as_str())) {
-            match entry.missing_since {
-                None => plan.missing.push(uidl.clone()),
-                Some(since) if now - since >= MISSING => plan.gone.push(uidl.clone()),
-                Some(_) => {}
-            }
-        }
-        for mail in listed {
-            let Some(uidl) = &mail.uidl else {
-                plan.fetch.push(mail);
-                continue;
-            };
-            if pass.refused.contains(uidl) {
-                continue;
-            }
-            match known.by_uidl.get(uidl) {
-                Some(entry) => plan.known_mail(mailbox, mail, entry, now),
-                None if pass.starts_now => plan.before_start.push(Done {
-                    uidl: mail.uidl,
-                    digest: None,
-                    listed_size: mail.size,
-                    state: State::BeforeStart,
-                    at: now,
-                    seen: now,
-                }),
-                None => plan.fetch.push(mail),
-            }
-        }
-        plan
-    }
-
-    fn known_mail(&mut self, mailbox: &Mailbox, mail: Listed, entry: &Entry, now: DateTime<Utc>) {
-        if entry.missing_since.is_some() {
-            self.back.extend(mail.uidl.clone());
-        }
-        let due = entry.state == State::Published && is_due(mailbox.retention, entry.at, now);
-        let another = entry.listed_size.is_some_and(|size| size != mail.size);
-        if due || another {
-            self.fetch.push(mail);
-        } else {
-            self.known += 1;
-        }
-    }
-}
-
 async fn read_ledger(worker: &Arc<Worker>, mailbox: &str) -> Result<Known, Failure> {
     let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.to_owned());
     blocking(move || ledger.known(&mailbox)).await
 }
 
-async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Result<(), Failure> {
+pub(super) async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Result<(), Failure> {
     if worker.dry_run {
         return Ok(());
     }
@@ -320,268 +204,4 @@ where
         Ok(result) => result.map_err(Failure::from),
         Err(_) => Err(Failure { class: FailureClass::Internal, message: "the ledger's task ended".to_owned() }),
     }
-}
-
-/// Fetches, judges and publishes side by side.
-async fn fetch_round(
-    worker: &Arc<Worker>,
-    mailbox: &Arc<Mailbox>,
-    place: &Arc<Place>,
-    client: &mut Client,
-    fetch: Vec<Listed>,
-    known: &Known,
-    pass: &mut Pass,
-) -> Round {
-    let (judged_out, judged_in) = mpsc::channel(JUDGED);
-    let mut publisher = Publisher {
-        worker: Arc::clone(worker),
-        mailbox: Arc::clone(mailbox),
-        digests: known.digests.clone(),
-        pass: std::mem::take(pass),
-        round: Round::default(),
-    };
-    let (fetched, ()) =
-        tokio::join!(fetch_all(worker, place, client, fetch, judged_out), publisher.take_all(judged_in));
-    *pass = publisher.pass;
-    let mut round = publisher.round;
-    pass.run.fetched += fetched.mails;
-    pass.run.octets += fetched.octets;
-    pass.run.refused += fetched.refused;
-    pass.refused.extend(fetched.refused_uidls);
-    round.failure = round.failure.take().or(fetched.failure);
-    round
-}
-
-#[derive(Default)]
-struct FetchResult {
-    mails: u64,
-    octets: u64,
-    /// Mails that the server would not send; they stay.
-    refused: u64,
-    refused_uidls: Vec<String>,
-    failure: Option<Failure>,
-}
-
-/// Reads mails from the connection and starts a task for each that judges it.
-async fn fetch_all(
-    worker: &Arc<Worker>,
-    place: &Arc<Place>,
-    client: &mut Client,
-    fetch: Vec<Listed>,
-    judged: mpsc::Sender<Ready>,
-) -> FetchResult {
-    let limits = &worker.config.limits;
-    let mut by_number: HashMap<u32, Listed> = fetch.iter().map(|l| (l.number, l.clone())).collect();
-    client.plan(fetch.iter().map(|l| (l.number, l.size)), Window { count: limits.pipeline, octets: WINDOW_OCTETS });
-    let mut result = FetchResult::default();
-    while let Some(size) = client.next_size() {
-        if worker.is_stopping() || judged.is_closed() {
-            // RETRs may be under way: QUIT would wait behind them, so what is outstanding is read.
-            client.cancel();
-            if client.next_size().is_none() {
-                break;
-            }
-        }
-        let Ok(mut room) = worker.room(size).await else { break };
-        let fetched = match client.fetch().await {
-            Ok(Some(fetched)) => fetched,
-            Ok(None) => break,
-            Err(error) => {
-                result.failure = Some(error.into());
-                break;
-            }
-        };
-        let Some(listed) = by_number.remove(&fetched.number) else { continue };
-        let body = match fetched.outcome {
-            Ok(body) => body,
-            Err(status) => {
-                // Another session deleted it, or the server cannot read it: the others go on.
-                tracing::warn!(mailbox = %place.mailbox, number = listed.number, said = %status.safe_text(), "the server refused a mail: it stays in the mailbox");
-                result.refused += 1;
-                result.refused_uidls.extend(listed.uidl);
-                continue;
-            }
-        };
-        result.mails += 1;
-        result.octets += body.size();
-        if body.size() > size {
-            // LIST was wrong: the mail waits until there is room for what it really is.
-            drop(room);
-            room = match worker.room(body.size()).await {
-                Ok(room) => room,
-                Err(_) => break,
-            };
-        }
-        tokio::spawn(judge(Arc::clone(worker), Arc::clone(place), listed, body, room, judged.clone()));
-    }
-    result
-}
-
-async fn judge(
-    worker: Arc<Worker>,
-    place: Arc<Place>,
-    listed: Listed,
-    body: Body,
-    room: OwnedSemaphorePermit,
-    out: mpsc::Sender<Ready>,
-) {
-    let raw = match body {
-        Body::Whole(bytes) => RawMail::new(bytes),
-        Body::Cut { head, digest, size } => RawMail::cut(head, digest, size),
-    };
-    let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
-    let (digest, size) = (raw.digest(), raw.size());
-    drop(raw);
-    let Judged { events, delivered_at, .. } = judged;
-    // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, _room: room }).await;
-}
-
-/// Publishes and records what was judged.
-struct Publisher {
-    worker: Arc<Worker>,
-    mailbox: Arc<Mailbox>,
-    digests: HashMap<Digest, Seen>,
-    pass: Pass,
-    round: Round,
-}
-
-impl Publisher {
-    async fn take_all(&mut self, mut judged: mpsc::Receiver<Ready>) {
-        let mut batch = Vec::new();
-        while judged.recv_many(&mut batch, BATCH).await > 0 {
-            if let Err(failure) = self.take(std::mem::take(&mut batch)).await {
-                self.round.failure = Some(failure);
-                // Closing the channel tells the fetcher to stop.
-                return;
-            }
-        }
-    }
-
-    async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Failure> {
-        let mut done: Vec<(Listed, Done)> = Vec::new();
-        let mut publish: Vec<Ready> = Vec::new();
-        let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
-        for ready in batch {
-            let now = self.worker.now();
-            if let Some(seen) = self.digests.get(&ready.digest).copied() {
-                // Byte-identical mails in one mailbox are one mail.
-                match seen.state {
-                    State::Published => self.pass.run.known += 1,
-                    State::BeforeStart => self.pass.run.before_start += 1,
-                }
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
-            } else if self.is_before_start(&ready, now) {
-                self.pass.run.before_start += 1;
-                let seen = Seen { state: State::BeforeStart, at: now };
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
-            } else if let Some(others) = twins.get_mut(&ready.digest) {
-                others.push(ready.listed);
-            } else {
-                twins.insert(ready.digest, Vec::new());
-                publish.push(ready);
-            }
-        }
-        let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
-        let outcomes = self.worker.sink.publish(records).await;
-        let mut failure = None;
-        for (ready, outcome) in publish.iter().zip(outcomes) {
-            let now = self.worker.now();
-            let others = twins.remove(&ready.digest).unwrap_or_default();
-            match outcome {
-                Outcome::Published => {
-                    let run = &mut self.pass.run;
-                    run.published += 1;
-                    run.known += others.len() as u64;
-                    for event in &ready.events {
-                        *run.events.entry(event.data.verdict.kind()).or_default() += 1;
-                    }
-                    let seen = Seen { state: State::Published, at: now };
-                    self.digests.insert(ready.digest, seen);
-                    for listed in others.into_iter().chain([ready.listed.clone()]) {
-                        let record = finished(&listed, ready.digest, seen, now);
-                        done.push((listed, record));
-                    }
-                }
-                Outcome::Refused(reason) => {
-                    self.pass.run.refused += 1 + others.len() as u64;
-                    let uidls = others.into_iter().chain([ready.listed.clone()]).filter_map(|l| l.uidl);
-                    self.pass.refused.extend(uidls);
-                    tracing::error!(
-                        mailbox = %self.mailbox.name, digest = %ready.digest, octets = ready.size, %reason,
-                        "the events of a mail cannot be published: it stays in the mailbox"
-                    );
-                }
-                Outcome::Failed(reason) => failure = Some(reason),
-            }
-        }
-        let entries = done.iter().map(|(_, d)| d.clone()).collect();
-        record(&self.worker, &self.mailbox, entries).await?;
-        self.round
-            .finished
-            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
-        match failure {
-            Some(reason) => Err(Failure {
-                class: FailureClass::Kafka,
-                message: format!(
-                    "Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox"
-                ),
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {
-        match self.mailbox.start {
-            Start::Since(date) => ready.delivered_at.unwrap_or(now).date_naive() < date,
-            Start::Now => self.pass.starts_now,
-            Start::All => false,
-        }
-    }
-}
-
-fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {
-    Done {
-        uidl: listed.uidl.clone(),
-        digest: Some(digest),
-        listed_size: listed.size,
-        state: seen.state,
-        at: seen.at,
-        seen: now,
-    }
-}
-
-impl Worker {
-    /// The records of one mail's events.
-    fn records(&self, events: &[Event]) -> Vec<Record> {
-        events
-            .iter()
-            .map(|event| {
-                let mut value = serde_json::to_vec(event).unwrap_or_default();
-                if value.len() > MAX_EVENT {
-                    value = serde_json::to_vec(&lean(event.clone())).unwrap_or_default();
-                }
-                Record {
-                    topic: Arc::clone(&self.topic),
-                    key: event.partitionkey.clone(),
-                    value,
-                    headers: event.headers(),
-                }
-            })
-            .collect()
-    }
-}
-
-/// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because
-/// its event is larger than Kafka takes.
-fn lean(mut event: Event) -> Event {
-    event.data.auth = None;
-    if let Some(original) = &mut event.data.original {
-        original.headers.clear();
-    }
-    if let Some(content) = &mut event.data.content {
-        content.text = None;
-        content.signature = None;
-    }
-    event
 }

@@ -2,10 +2,10 @@
 
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
-use super::pass::{UNIT, pass};
+use super::pass::pass;
 use crate::config::{Config, Mailbox};
-use crate::event::Kind;
-use crate::event::run::{MailboxRun, RunData, RunEvent};
+use crate::event::run::{MailboxRun, RunData};
+use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::sink::{Outcome, Record, Sink};
 use chrono::{DateTime, Utc};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// Octets per permit: semaphores count in u32.
+const UNIT: u64 = 1_024;
 
 /// What every pass of a run shares.
 pub struct Worker {
@@ -170,7 +173,7 @@ impl Worker {
             mailboxes: report.mailboxes.clone(),
             events: report.events(),
         };
-        let event = RunEvent::new(self.line.type_prefix(), data);
+        let event = RunEvent::of_run(self.line.type_prefix(), data);
         let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);
         let record = Record {
             topic,

@@ -1,0 +1,190 @@
+//! Publishing and recording what was judged: a mail is finished when its own events were
+//! acknowledged and the ledger has it on disk.
+
+use super::failure::{Failure, FailureClass};
+use super::pass::{Pass, Round, record};
+use super::run::Worker;
+use crate::config::{Mailbox, Start};
+use crate::event::Event;
+use crate::ledger::{Done, Seen, State};
+use crate::message::Digest;
+use crate::pop3::Listed;
+use crate::sink::{Outcome, Record};
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// Mails published at once.
+const BATCH: usize = 500;
+/// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
+const MAX_EVENT: usize = 900_000;
+
+/// A judged mail on its way to the sink.
+pub(super) struct Ready {
+    pub(super) listed: Listed,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) events: Vec<Event>,
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+    /// Its share of what may be in flight, until its events were acknowledged.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// Publishes and records what was judged.
+pub(super) struct Publisher {
+    worker: Arc<Worker>,
+    mailbox: Arc<Mailbox>,
+    digests: HashMap<Digest, Seen>,
+    pass: Pass,
+    round: Round,
+}
+
+impl Publisher {
+    pub(super) fn new(worker: Arc<Worker>, mailbox: Arc<Mailbox>, digests: HashMap<Digest, Seen>, pass: Pass) -> Self {
+        Self { worker, mailbox, digests, pass, round: Round::default() }
+    }
+
+    /// What was counted, and what became of the mails.
+    pub(super) fn finish(self) -> (Pass, Round) {
+        (self.pass, self.round)
+    }
+
+    pub(super) async fn take_all(&mut self, mut judged: mpsc::Receiver<Ready>) {
+        let mut batch = Vec::new();
+        while judged.recv_many(&mut batch, BATCH).await > 0 {
+            if let Err(failure) = self.take(std::mem::take(&mut batch)).await {
+                self.round.failure = Some(failure);
+                // Closing the channel tells the fetcher to stop.
+                return;
+            }
+        }
+    }
+
+    async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Failure> {
+        let mut done: Vec<(Listed, Done)> = Vec::new();
+        let mut publish: Vec<Ready> = Vec::new();
+        let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
+        for ready in batch {
+            let now = self.worker.now();
+            if let Some(seen) = self.digests.get(&ready.digest).copied() {
+                // Byte-identical mails in one mailbox are one mail.
+                match seen.state {
+                    State::Published => self.pass.run.known += 1,
+                    State::BeforeStart => self.pass.run.before_start += 1,
+                }
+                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+            } else if self.is_before_start(&ready, now) {
+                self.pass.run.before_start += 1;
+                let seen = Seen { state: State::BeforeStart, at: now };
+                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+            } else if let Some(others) = twins.get_mut(&ready.digest) {
+                others.push(ready.listed);
+            } else {
+                twins.insert(ready.digest, Vec::new());
+                publish.push(ready);
+            }
+        }
+        let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
+        let outcomes = self.worker.sink.publish(records).await;
+        let mut failure = None;
+        for (ready, outcome) in publish.iter().zip(outcomes) {
+            let now = self.worker.now();
+            let others = twins.remove(&ready.digest).unwrap_or_default();
+            match outcome {
+                Outcome::Published => {
+                    let run = &mut self.pass.run;
+                    run.published += 1;
+                    run.known += others.len() as u64;
+                    for event in &ready.events {
+                        *run.events.entry(event.data.verdict.kind()).or_default() += 1;
+                    }
+                    let seen = Seen { state: State::Published, at: now };
+                    self.digests.insert(ready.digest, seen);
+                    for listed in others.into_iter().chain([ready.listed.clone()]) {
+                        let record = finished(&listed, ready.digest, seen, now);
+                        done.push((listed, record));
+                    }
+                }
+                Outcome::Refused(reason) => {
+                    self.pass.run.refused += 1 + others.len() as u64;
+                    let uidls = others.into_iter().chain([ready.listed.clone()]).filter_map(|l| l.uidl);
+                    self.pass.refused.extend(uidls);
+                    tracing::error!(
+                        mailbox = %self.mailbox.name, digest = %ready.digest, octets = ready.size, %reason,
+                        "the events of a mail cannot be published: it stays in the mailbox"
+                    );
+                }
+                Outcome::Failed(reason) => failure = Some(reason),
+            }
+        }
+        let entries = done.iter().map(|(_, d)| d.clone()).collect();
+        record(&self.worker, &self.mailbox, entries).await?;
+        self.round
+            .finished
+            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
+        match failure {
+            Some(reason) => Err(Failure {
+                class: FailureClass::Kafka,
+                message: format!(
+                    "Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox"
+                ),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {
+        match self.mailbox.start {
+            Start::Since(date) => ready.delivered_at.unwrap_or(now).date_naive() < date,
+            Start::Now => self.pass.starts_now,
+            Start::All => false,
+        }
+    }
+}
+
+fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {
+    Done {
+        uidl: listed.uidl.clone(),
+        digest: Some(digest),
+        listed_size: listed.size,
+        state: seen.state,
+        at: seen.at,
+        seen: now,
+    }
+}
+
+impl Worker {
+    /// The records of one mail's events.
+    fn records(&self, events: &[Event]) -> Vec<Record> {
+        events
+            .iter()
+            .map(|event| {
+                let mut value = serde_json::to_vec(event).unwrap_or_default();
+                if value.len() > MAX_EVENT {
+                    value = serde_json::to_vec(&lean(event.clone())).unwrap_or_default();
+                }
+                Record {
+                    topic: Arc::clone(&self.topic),
+                    key: event.partitionkey.clone(),
+                    value,
+                    headers: event.headers(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because
+/// its event is larger than Kafka takes.
+fn lean(mut event: Event) -> Event {
+    event.data.auth = None;
+    if let Some(original) = &mut event.data.original {
+        original.headers.clear();
+    }
+    if let Some(content) = &mut event.data.content {
+        content.text = None;
+        content.signature = None;
+    }
+    event
+}
