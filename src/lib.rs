@@ -22,3 +22,4 @@ pub mod message;
 pub mod pipeline;
 pub mod pop3;
 pub mod sink;
+pub mod token;

@@ -47,11 +47,14 @@ pub struct Mailbox {
     pub name: String,
     /// The server's host name, as its certificate has it.
     pub host: String,
-    /// 995 for implicit TLS, 110 for clear text, unless given.
+    /// 995 for implicit TLS, 110 otherwise, unless given.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]
     pub tls: Tls,
+    /// The oldest TLS version to accept.
+    #[serde(default)]
+    pub tls_min: TlsVersion,
     /// PEM file with the certificate authorities to trust instead of the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -61,6 +64,12 @@ pub struct Mailbox {
     /// File that holds the password; a line end at its end is dropped.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// An OAuth 2 access token instead of a password: where it comes from.
+    #[serde(default)]
+    pub oauth: Option<TokenSource>,
+    /// How to log in; by default the strongest way that the server announces.
+    #[serde(default)]
+    pub login: LoginMethod,
     #[serde(default)]
     pub role: Option<MailboxRole>,
     #[serde(default)]
@@ -80,7 +89,7 @@ impl Mailbox {
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.tls {
             Tls::Implicit => 995,
-            Tls::None => 110,
+            Tls::Starttls | Tls::None => 110,
         })
     }
 }
@@ -92,8 +101,82 @@ pub enum Tls {
     /// TLS from the first octet (RFC 8314), port 995.
     #[default]
     Implicit,
+    /// TLS after STLS (RFC 2595), port 110. Nothing is sent in clear but that command.
+    Starttls,
     /// Clear text: password and mail can be read on the way. Warned about on every run.
     None,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// A way to log in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMethod {
+    /// The strongest that the server announces and the connection allows.
+    #[default]
+    Auto,
+    /// USER and PASS (RFC 1939).
+    UserPass,
+    /// APOP (RFC 1939): the password does not travel, but its digest is MD5.
+    Apop,
+    /// AUTH PLAIN (RFC 4616).
+    Plain,
+    /// AUTH LOGIN, for servers that have nothing else.
+    Login,
+    /// AUTH SCRAM-SHA-256 (RFC 7677): the password does not travel, and the server proves that it knows it.
+    #[serde(rename = "scram_sha_256")]
+    ScramSha256,
+    /// AUTH XOAUTH2, Google's and Microsoft's way to send a token.
+    Xoauth2,
+    /// AUTH OAUTHBEARER (RFC 7628).
+    Oauthbearer,
+}
+
+/// Where an OAuth 2 access token comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenSource {
+    /// A file that another program keeps up to date; read again for every login.
+    File(PathBuf),
+    /// A program and its arguments; it prints the token.
+    Command(Vec<String>),
+    /// A token endpoint (RFC 6749).
+    Endpoint(TokenEndpoint),
+}
+
+/// An OAuth 2 token endpoint. With a refresh token the grant is `refresh_token` (RFC 6749 section 6),
+/// without one it is `client_credentials` (section 4.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenEndpoint {
+    /// `https://login.microsoftonline.com/TENANT/oauth2/v2.0/token`, `https://oauth2.googleapis.com/token`.
+    pub url: String,
+    pub client_id: String,
+    #[serde(default)]
+    pub client_secret: Option<Secret>,
+    /// File that holds the client's secret.
+    #[serde(default)]
+    pub client_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    pub refresh_token: Option<Secret>,
+    /// File that holds the refresh token. A new one that the endpoint gives out is kept for this run only.
+    #[serde(default)]
+    pub refresh_token_file: Option<PathBuf>,
+    /// What the token is to be good for, such as `https://outlook.office365.com/.default`.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// Authorities to trust for the endpoint instead of the system's (PEM).
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What happens to a mail after its events were acknowledged.
@@ -366,6 +449,18 @@ pub struct Limits {
     /// How long a server may stay silent.
     #[serde(default = "read_timeout")]
     pub read_timeout: Span,
+    /// How long the answer to one command may take; a mail gets the time that 4 kB/s need on top.
+    #[serde(default = "command_timeout")]
+    pub command_timeout: Span,
+    /// After this long, and a time-out more at most, a session's deletes are committed with QUIT and a new one begins.
+    #[serde(default = "session_time")]
+    pub session_time: Span,
+    /// How often a mailbox is tried again in one run after a failure that may pass (a lock, a broken connection).
+    #[serde(default = "retries")]
+    pub retries: usize,
+    /// The pause before the first of them; it doubles each time, and some chance is added.
+    #[serde(default = "retry_pause")]
+    pub retry_pause: Span,
 }
 
 fn message_size() -> Octets {
@@ -396,6 +491,22 @@ fn read_timeout() -> Span {
     Span::seconds(60)
 }
 
+fn command_timeout() -> Span {
+    Span::seconds(5 * 60)
+}
+
+fn session_time() -> Span {
+    Span::seconds(10 * 60)
+}
+
+fn retries() -> usize {
+    3
+}
+
+fn retry_pause() -> Span {
+    Span::seconds(2)
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -406,6 +517,10 @@ impl Default for Limits {
             session_mails: session_mails(),
             connect_timeout: connect_timeout(),
             read_timeout: read_timeout(),
+            command_timeout: command_timeout(),
+            session_time: session_time(),
+            retries: retries(),
+            retry_pause: retry_pause(),
         }
     }
 }

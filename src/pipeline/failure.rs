@@ -3,6 +3,7 @@
 use crate::ledger::LedgerError;
 use crate::pop3::Pop3Error;
 use crate::sink::KafkaError;
+use crate::token::TokenError;
 
 /// Classes of failures, the one that needs a person most first. When mailboxes fail differently,
 /// the first class in this order decides the exit code.
@@ -49,6 +50,19 @@ impl Failure {
 
 impl From<Pop3Error> for Failure {
     fn from(error: Pop3Error) -> Self {
+        let class = if error.is_credentials() {
+            FailureClass::Credentials
+        } else if error.is_configuration() {
+            FailureClass::Configuration
+        } else {
+            FailureClass::Temporary
+        };
+        Self::new(class, &error)
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
         let class = if error.is_credentials() {
             FailureClass::Credentials
         } else if error.is_configuration() {

@@ -1,23 +1,23 @@
 //! Fetching and judging, side by side: mails are read from the connection, and each is judged by a
 //! task of its own.
 
-use super::failure::Failure;
+use super::access::Broken;
 use super::line::{Judged, Place};
-use super::pass::{Pass, Round};
+use super::pass::Pass;
 use super::publish::{Publisher, Ready};
 use super::run::Worker;
+use super::session::Round;
 use crate::config::Mailbox;
 use crate::ledger::Known;
-use crate::message::RawMail;
+use crate::message::{Digest, RawMail};
 use crate::pop3::{Body, Client, Listed, Window};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
 
 /// Judged mails that may wait for the sink.
 const JUDGED: usize = 1_000;
-/// Octets asked for ahead, at most.
-const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
 
 /// Fetches, judges and publishes side by side.
 pub(super) async fn fetch_round(
@@ -25,7 +25,7 @@ pub(super) async fn fetch_round(
     mailbox: &Arc<Mailbox>,
     place: &Arc<Place>,
     client: &mut Client,
-    fetch: Vec<Listed>,
+    (fetch, window, until): (Vec<Listed>, Window, Option<Instant>),
     known: &Known,
     pass: &mut Pass,
 ) -> Round {
@@ -33,14 +33,19 @@ pub(super) async fn fetch_round(
     let mut publisher =
         Publisher::new(Arc::clone(worker), Arc::clone(mailbox), known.digests.clone(), std::mem::take(pass));
     let (fetched, ()) =
-        tokio::join!(fetch_all(worker, place, client, fetch, judged_out), publisher.take_all(judged_in));
+        tokio::join!(fetch_all(worker, place, client, (fetch, window, until), judged_out), publisher.take_all(judged_in));
     let mut round;
     (*pass, round) = publisher.finish();
     pass.run.fetched += fetched.mails;
     pass.run.octets += fetched.octets;
     pass.run.refused += fetched.refused;
     pass.refused.extend(fetched.refused_uidls);
-    round.failure = round.failure.take().or(fetched.failure);
+    // A sink that fails is the reason why the fetching ended, not the other way round.
+    round.broken = round.broken.take().or(fetched.broken);
+    if let (Some(_), Some(uidl)) = (&round.broken, fetched.broke_on) {
+        pass.broke_on(&uidl);
+    }
+    round.overtime = fetched.overtime;
     round
 }
 
@@ -51,7 +56,10 @@ struct FetchResult {
     /// Mails that the server would not send; they stay.
     refused: u64,
     refused_uidls: Vec<String>,
-    failure: Option<Failure>,
+    broken: Option<Broken>,
+    /// The mail that was next when the connection broke.
+    broke_on: Option<String>,
+    overtime: bool,
 }
 
 /// Reads mails from the connection and starts a task for each that judges it.
@@ -59,18 +67,19 @@ async fn fetch_all(
     worker: &Arc<Worker>,
     place: &Arc<Place>,
     client: &mut Client,
-    fetch: Vec<Listed>,
+    (fetch, window, until): (Vec<Listed>, Window, Option<Instant>),
     judged: mpsc::Sender<Ready>,
 ) -> FetchResult {
-    let limits = &worker.config.limits;
     let mut by_number: HashMap<u32, Listed> = fetch.iter().map(|l| (l.number, l.clone())).collect();
-    client.plan(fetch.iter().map(|l| (l.number, l.size)), Window { count: limits.pipeline, octets: WINDOW_OCTETS });
+    client.plan(fetch.iter().map(|l| (l.number, l.size)), window);
     let mut result = FetchResult::default();
-    while let Some(size) = client.next_size() {
-        if worker.is_stopping() || judged.is_closed() {
+    while let Some((number, size)) = client.upcoming() {
+        let overtime = until.is_some_and(|until| Instant::now() >= until);
+        if worker.is_stopping() || judged.is_closed() || overtime {
             // RETRs may be under way: QUIT would wait behind them, so what is outstanding is read.
+            result.overtime |= overtime;
             client.cancel();
-            if client.next_size().is_none() {
+            if client.upcoming().is_none() {
                 break;
             }
         }
@@ -79,7 +88,8 @@ async fn fetch_all(
             Ok(Some(fetched)) => fetched,
             Ok(None) => break,
             Err(error) => {
-                result.failure = Some(error.into());
+                result.broke_on = by_number.remove(&number).and_then(|l| l.uidl);
+                result.broken = Some(error.into());
                 break;
             }
         };
@@ -119,7 +129,7 @@ async fn judge(
 ) {
     let raw = match body {
         Body::Whole(bytes) => RawMail::new(bytes),
-        Body::Cut { head, digest, size } => RawMail::cut(head, digest, size),
+        Body::Cut { head, digest, size } => RawMail::cut(head, Digest(digest), size),
     };
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     let (digest, size) = (raw.digest(), raw.size());

@@ -1,10 +1,11 @@
 //! The line from mailbox to Kafka.
 //!
 //! [`Line`] is the part that `poll` and `replay` share: raw octets in, events out. [`pass`] takes
-//! one mailbox through it: `plan` says what to do with its mails, `fetch` reads and judges them,
+//! one mailbox through it in one or more sessions: `access` is the way to the server, `plan` says what to do with its mails, `fetch` reads and judges them,
 //! `publish` publishes and records them, side by side and bounded in octets. [`run`] does that for all
 //! mailboxes and sums up.
 
+mod access;
 mod assemble;
 mod failure;
 mod fetch;
@@ -13,7 +14,9 @@ mod pass;
 mod plan;
 mod publish;
 mod run;
+mod session;
 
+pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};
 pub use line::{Judged, Line, LineSettings, Place, SetupError};
 pub use pass::pass;

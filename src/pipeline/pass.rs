@@ -1,31 +1,33 @@
-//! One pass over one mailbox.
+//! One pass over one mailbox: sessions until nothing is left.
 //!
-//! Three stations work side by side: the connection is read, what was read is judged, what was
+//! In a session three stations work side by side: the connection is read, what was read is judged, what was
 //! judged is published and recorded. Mail between socket and judgement is bounded in octets for
 //! all mailboxes together, judged mail in number. Only mails whose own events were acknowledged
 //! and recorded are deleted, and only QUIT makes that final; what then became of it, the next
 //! UIDL tells.
+//!
+//! A session that breaks is followed by another, which goes on with what is left: at once the server is
+//! asked for one mail at a time if it lost its way. Failures that may pass are tried again after pauses that
+//! double; a mail on which the connection breaks twice is left for the next run, so that it does not keep the
+//! others from coming.
 
-use super::failure::{Failure, FailureClass};
-use super::fetch::fetch_round;
+use super::access::Broken;
+use super::failure::Failure;
 use super::line::Place;
-use super::plan::{Plan, is_due, without_doubles};
 use super::run::Worker;
-use crate::config::{Mailbox, Start};
+use super::session::session;
+use crate::config::{Limits, Mailbox};
 use crate::event::run::MailboxRun;
-use crate::ledger::{Done, Known};
-use crate::pop3::{Client, Endpoint, Listed, QuitOutcome, Timeouts, tls};
-use chrono::{DateTime, Utc};
-use std::collections::HashSet;
+use crate::pop3::{Listed, Retry};
+use backon::BackoffBuilder;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What happened to the mails of one round.
-#[derive(Default)]
-pub(super) struct Round {
-    /// Mails that may be deleted, if the mailbox's retention says so.
-    pub(super) finished: Vec<(Listed, DateTime<Utc>)>,
-    pub(super) failure: Option<Failure>,
-}
+/// Pauses between two tries grow no longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A connection may break on a mail this often before the mail is left.
+const BREAKS: u32 = 2;
 
 /// What holds for a whole pass, however many sessions it takes.
 #[derive(Default)]
@@ -35,6 +37,43 @@ pub(super) struct Pass {
     pub(super) refused: HashSet<String>,
     /// Whether this is the first pass over a mailbox with `start: now`.
     pub(super) starts_now: bool,
+    /// The mailbox was listed once.
+    pub(super) begun: bool,
+    /// The server lost its way in a session: no RETR is sent ahead any more.
+    pub(super) one_at_a_time: bool,
+    /// UIDLs of what this pass has published.
+    pub(super) published: HashSet<String>,
+    /// How often the connection broke while a mail was next, by UIDL.
+    broke_on: HashMap<String, u32>,
+}
+
+impl Pass {
+    /// Mails that no further session has to publish.
+    pub(super) fn progress(&self) -> u64 {
+        self.run.published + self.run.before_start + self.run.refused + self.run.deleted
+    }
+
+    /// A mail that was published earlier. One of this very pass, fetched again after a broken connection, is counted
+    /// already.
+    pub(super) fn count_known(&mut self, mail: &Listed) {
+        if !mail.uidl.as_ref().is_some_and(|uidl| self.published.contains(uidl)) {
+            self.run.known += 1;
+        }
+    }
+
+    /// The connection broke while this mail was read.
+    pub(super) fn broke_on(&mut self, uidl: &str) {
+        let breaks = self.broke_on.entry(uidl.to_owned()).or_default();
+        *breaks += 1;
+        if *breaks == BREAKS {
+            tracing::warn!(
+                mailbox = %self.run.id,
+                "the connection broke twice on the same mail: it stays in the mailbox, and the others go on"
+            );
+            self.refused.insert(uidl.to_owned());
+            self.run.refused += 1;
+        }
+    }
 }
 
 /// Takes one mailbox through the line. What went wrong is in the second value; the first says
@@ -52,156 +91,46 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
 
 /// Sessions until nothing is left to fetch: each one's deletes are committed before the next.
 async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass) -> Result<(), Failure> {
-    let endpoint = endpoint(mailbox)?;
     let place = Arc::new(Place::of(mailbox, &worker.config));
-    let mut first = true;
-    while !worker.is_stopping() {
-        if !one_session(worker, mailbox, &endpoint, &place, pass, first).await? {
-            break;
-        }
-        first = false;
-    }
-    Ok(())
-}
-
-fn endpoint(mailbox: &Mailbox) -> Result<Endpoint, Failure> {
-    let tls = match mailbox.tls {
-        crate::config::Tls::Implicit => Some(tls::connector(mailbox.ca_file.as_deref())?),
-        crate::config::Tls::None => {
-            tracing::warn!(
-                mailbox = %mailbox.name,
-                "clear text: the password and every mail can be read on the way; use port 995 and remove `tls: none`"
-            );
-            None
-        }
-    };
-    Ok(Endpoint { host: mailbox.host.clone(), port: mailbox.port(), tls })
-}
-
-/// One session; `true` when the mailbox holds more than one session takes.
-async fn one_session(
-    worker: &Arc<Worker>,
-    mailbox: &Arc<Mailbox>,
-    endpoint: &Endpoint,
-    place: &Arc<Place>,
-    pass: &mut Pass,
-    first: bool,
-) -> Result<bool, Failure> {
     let limits = &worker.config.limits;
-    let timeouts = Timeouts { connect: limits.connect_timeout.0, read: limits.read_timeout.0 };
-    let mut client = Client::connect(endpoint, timeouts, limits.message_size.as_usize()).await?;
-    let Some(password) = &mailbox.password else {
-        return Err(Failure { class: FailureClass::Configuration, message: "no password is set".to_owned() });
-    };
-    client.login(&mailbox.username, password).await?;
-    let listed = without_doubles(client.list().await?);
-    let known = read_ledger(worker, &mailbox.name).await?;
-    if first {
-        pass.run.listed = listed.len() as u64;
-        pass.starts_now = mailbox.start == Start::Now && known.is_new();
-    }
-    let plan = Plan::new(mailbox, listed, &known, pass, worker.now());
-    if first {
-        pass.run.known += plan.known;
-    }
-    pass.run.before_start += plan.before_start.len() as u64;
-    note(worker, mailbox, &known, &plan).await?;
-    // A mail without an id is known again only by fetching it, so a mailbox of those is done in one
-    // session: the next one would begin with the same mails.
-    let most = if plan.fetch.iter().all(|l| l.uidl.is_some()) { limits.session_mails } else { usize::MAX };
-    let more = plan.fetch.len() > most;
-    let fetch: Vec<Listed> = plan.fetch.into_iter().take(most).collect();
-    let done = |pass: &Pass| pass.run.published + pass.run.known + pass.run.before_start + pass.run.refused;
-    let before = done(pass);
-
-    let round = fetch_round(worker, mailbox, place, &mut client, fetch, &known, pass).await;
-    // After a failure, and in a dry run, the connection is dropped without QUIT: nothing is deleted
-    // by a session that cannot be trusted, and Gmail hides what was fetched in a session that ended
-    // with QUIT. The ledger knows what was published; the next run deletes it.
-    if let Some(failure) = round.failure {
-        return Err(failure);
-    }
-    if worker.dry_run {
-        return Ok(false);
-    }
-    let now = worker.now();
-    let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
-    finish(worker, client, mailbox, due.collect(), &mut pass.run).await?;
-    Ok(more && done(pass) > before)
-}
-
-/// What the listing alone tells the ledger.
-async fn note(worker: &Arc<Worker>, mailbox: &Mailbox, known: &Known, plan: &Plan) -> Result<(), Failure> {
-    if worker.dry_run {
-        return Ok(());
-    }
-    let (ledger, name, now) = (Arc::clone(&worker.ledger), mailbox.name.clone(), worker.now());
-    let (gone, missing, back) = (plan.gone.clone(), plan.missing.clone(), plan.back.clone());
-    let (before_start, is_new) = (plan.before_start.clone(), known.is_new());
-    blocking(move || {
-        ledger.forget(&name, &gone)?;
-        ledger.missing(&name, &missing, Some(now))?;
-        ledger.missing(&name, &back, None)?;
-        ledger.record(&name, &before_start)?;
-        if is_new { ledger.begin(&name, now) } else { Ok(()) }
-    })
-    .await
-}
-
-/// DELE and QUIT. An id whose mail is gone for certain is forgotten at once: the server may use it
-/// again.
-async fn finish(
-    worker: &Arc<Worker>,
-    mut client: Client,
-    mailbox: &Mailbox,
-    delete: Vec<Listed>,
-    run: &mut MailboxRun,
-) -> Result<(), Failure> {
-    let numbers: Vec<u32> = delete.iter().map(|l| l.number).collect();
-    let taken: HashSet<u32> = client.delete(&numbers).await?.into_iter().collect();
-    match client.quit().await {
-        QuitOutcome::Committed => {
-            run.deleted += taken.len() as u64;
-            let gone: Vec<String> =
-                delete.into_iter().filter(|l| taken.contains(&l.number)).filter_map(|l| l.uidl).collect();
-            let (ledger, name) = (Arc::clone(&worker.ledger), mailbox.name.clone());
-            blocking(move || ledger.forget(&name, &gone)).await?;
+    let mut pauses = pauses(limits);
+    while !worker.is_stopping() {
+        let before = pass.progress();
+        match session(worker, mailbox, &place, pass).await {
+            Ok(true) => pauses = self::pauses(limits),
+            Ok(false) => break,
+            Err(Broken { failure, retry }) => {
+                match retry {
+                    Retry::No => return Err(failure),
+                    Retry::OneAtATime => pass.one_at_a_time = true,
+                    Retry::Later | Retry::Resume => {}
+                }
+                if pass.progress() > before {
+                    pauses = self::pauses(limits);
+                }
+                let Some(pause) = pauses.next() else { return Err(failure) };
+                tracing::warn!(
+                    mailbox = %mailbox.name,
+                    reason = %failure.message,
+                    pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                    "trying again"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = worker.stopped() => return Err(failure),
+                }
+            }
         }
-        _ if taken.is_empty() => {}
-        QuitOutcome::Partial => tracing::warn!(
-            mailbox = %mailbox.name, mails = taken.len(),
-            "the server could not delete every mail: the next run deletes the rest"
-        ),
-        QuitOutcome::Unknown => tracing::warn!(
-            mailbox = %mailbox.name, mails = taken.len(),
-            "the server did not answer QUIT: the next run sees whether the mails are gone"
-        ),
     }
     Ok(())
 }
 
-async fn read_ledger(worker: &Arc<Worker>, mailbox: &str) -> Result<Known, Failure> {
-    let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.to_owned());
-    blocking(move || ledger.known(&mailbox)).await
-}
-
-pub(super) async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Result<(), Failure> {
-    if worker.dry_run {
-        return Ok(());
-    }
-    let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.name.clone());
-    blocking(move || ledger.record(&mailbox, &done)).await
-}
-
-/// Runs a call of the ledger where it may block.
-async fn blocking<T, E>(call: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Failure>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-    Failure: From<E>,
-{
-    match tokio::task::spawn_blocking(call).await {
-        Ok(result) => result.map_err(Failure::from),
-        Err(_) => Err(Failure { class: FailureClass::Internal, message: "the ledger's task ended".to_owned() }),
-    }
+/// The pauses between tries: each twice the one before, with chance so that many workers do not come together.
+fn pauses(limits: &Limits) -> impl Iterator<Item = Duration> + use<> {
+    backon::ExponentialBuilder::new()
+        .with_min_delay(limits.retry_pause.0)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(limits.retries)
+        .with_jitter()
+        .build()
 }

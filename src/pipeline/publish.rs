@@ -2,7 +2,8 @@
 //! acknowledged and the ledger has it on disk.
 
 use super::failure::{Failure, FailureClass};
-use super::pass::{Pass, Round, record};
+use super::pass::Pass;
+use super::session::{Round, record};
 use super::run::Worker;
 use crate::config::{Mailbox, Start};
 use crate::event::Event;
@@ -54,7 +55,7 @@ impl Publisher {
         let mut batch = Vec::new();
         while judged.recv_many(&mut batch, BATCH).await > 0 {
             if let Err(failure) = self.take(std::mem::take(&mut batch)).await {
-                self.round.failure = Some(failure);
+                self.round.broken = Some(failure.into());
                 // Closing the channel tells the fetcher to stop.
                 return;
             }
@@ -70,7 +71,7 @@ impl Publisher {
             if let Some(seen) = self.digests.get(&ready.digest).copied() {
                 // Byte-identical mails in one mailbox are one mail.
                 match seen.state {
-                    State::Published => self.pass.run.known += 1,
+                    State::Published => self.pass.count_known(&ready.listed),
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
                 done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
@@ -93,9 +94,10 @@ impl Publisher {
             let others = twins.remove(&ready.digest).unwrap_or_default();
             match outcome {
                 Outcome::Published => {
+                    self.pass.published.extend(ready.listed.uidl.clone());
+                    others.iter().for_each(|other| self.pass.count_known(other));
                     let run = &mut self.pass.run;
                     run.published += 1;
-                    run.known += others.len() as u64;
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }

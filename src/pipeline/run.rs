@@ -1,5 +1,6 @@
 //! One run: a pass over every mailbox, several at once, and its summary.
 
+use super::access::Access;
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
@@ -13,7 +14,7 @@ use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Octets per permit: semaphores count in u32.
 const UNIT: u64 = 1_024;
@@ -29,7 +30,10 @@ pub struct Worker {
     pub dry_run: bool,
     memory: Arc<Semaphore>,
     units: u32,
+    /// The way to the mailboxes.
+    pub access: Access,
     stopping: AtomicBool,
+    stop: Notify,
     clock: fn() -> DateTime<Utc>,
 }
 
@@ -56,7 +60,9 @@ impl Worker {
             dry_run,
             memory: Arc::new(Semaphore::new(permits)),
             units,
+            access: Access::default(),
             stopping: AtomicBool::new(false),
+            stop: Notify::new(),
             clock,
         }
     }
@@ -70,6 +76,18 @@ impl Worker {
     /// Asks every pass to finish what it has fetched, commit and end.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.stop.notify_waiters();
+    }
+
+    /// Waits until [`Self::stop`] is called.
+    pub(super) async fn stopped(&self) {
+        loop {
+            let stopped = self.stop.notified();
+            if self.is_stopping() {
+                return;
+            }
+            stopped.await;
+        }
     }
 
     /// Whether [`Self::stop`] was called.

@@ -1,12 +1,14 @@
-//! The transport: TCP, TLS and time-outs around a [`Session`].
+//! A connection to a mailbox: commands, replies and time-outs around a [`Session`].
 
 use super::capability::Capabilities;
 use super::codec::{Body, Reply};
+use super::command::{Command, Sent};
 use super::error::Pop3Error;
+use super::listing::{Listed, listing};
+use super::login::{Credentials, Login, LoginError, Method, Next, Offer};
 use super::reply::Status;
-use super::session::{Command, Sent, Session, SessionError};
-use super::tls;
-use crate::config::Secret;
+use super::session::{Session, SessionError};
+use super::transport::{Endpoint, Security, Stream, TlsFacts};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -14,38 +16,44 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
 
 /// What is read at once.
 const BUFFER: usize = 64 * 1024;
-/// A reply may take this many read time-outs …
-const PATIENCE: u32 = 10;
-/// … and a mail as long as it takes at this many octets a second.
+/// The answer to a command may take its time-out, and a mail as long as it takes at this many octets a second more.
 const SLOWEST: u64 = 4 * 1024;
 /// DELE commands sent at once.
 const DELE_BATCH: usize = 200;
+/// How long the rest of a mail that is much shorter than listed is waited for.
+const SUSPICION: Duration = Duration::from_millis(250);
+/// What makes one SCRAM exchange differ from every other, in octets.
+const CHANCE: usize = 24;
 
-/// Where a mailbox is.
-#[derive(Clone)]
-pub struct Endpoint {
-    pub host: String,
-    pub port: u16,
-    /// `None` for clear text.
-    pub tls: Option<TlsConnector>,
-}
-
-/// How long to wait.
+/// How long to wait, and how much to take.
 #[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// For name resolution, TCP and TLS together.
-    pub connect: Duration,
+pub struct Settings {
+    /// For name resolution and TCP together, for the TLS handshake, and for the greeting.
+    pub connect_timeout: Duration,
     /// For a server that should be sending.
-    pub read: Duration,
+    pub read_timeout: Duration,
+    /// For the whole answer to a command, from when it is next; large mails get more.
+    pub command_timeout: Duration,
+    /// A larger mail is cut: its beginning, digest and size are given.
+    pub max_mail: usize,
 }
 
-/// How many RETR commands are sent ahead.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(15),
+            read_timeout: Duration::from_secs(60),
+            command_timeout: Duration::from_secs(300),
+            max_mail: 30_000_000,
+        }
+    }
+}
+
+/// How many RETR commands are sent ahead, where the server announces PIPELINING.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     pub count: usize,
@@ -53,15 +61,15 @@ pub struct Window {
     pub octets: u64,
 }
 
-/// One mail in the mailbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The number in this session.
-    pub number: u32,
-    /// The unique id; `None` where the server has no UIDL.
-    pub uidl: Option<String>,
-    /// What LIST says; a hint only, servers are wrong by up to some per cent.
-    pub size: u64,
+impl Window {
+    /// One at a time: for servers that lose their way otherwise.
+    pub const ONE: Self = Self { count: 1, octets: u64::MAX };
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { count: 100, octets: 4 * 1024 * 1024 }
+    }
 }
 
 /// A mail that was asked for.
@@ -83,51 +91,62 @@ pub enum QuitOutcome {
     Unknown,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// A connection to a mailbox.
 pub struct Client {
-    stream: Box<dyn Stream>,
+    stream: Stream,
     session: Session,
     buffer: Box<[u8]>,
     /// The part of `buffer` that was read and not yet taken.
     from: usize,
     to: usize,
-    timeouts: Timeouts,
+    settings: Settings,
     capabilities: Capabilities,
+    /// The greeting's, for APOP; a greeting in clear before TLS is not believed.
+    timestamp: Option<String>,
     window: Window,
     queue: VecDeque<(u32, u64)>,
     asked: VecDeque<(u32, u64)>,
     asked_octets: u64,
+    /// The mail that was read whole and not yet given.
+    held: Option<Fetched>,
+    /// Nothing that was written waits below.
+    flushed: bool,
 }
 
 impl Client {
-    /// Connects, reads the greeting and asks for the capabilities.
+    /// Connects, reads the greeting, changes to TLS where STLS is set, and asks for the capabilities.
     ///
     /// # Errors
     /// When the server cannot be reached, its certificate is not trusted, or it speaks no POP3.
-    pub async fn connect(endpoint: &Endpoint, timeouts: Timeouts, max_mail: usize) -> Result<Self, Pop3Error> {
-        let (host, port) = (&endpoint.host, endpoint.port);
-        let stream = timeout(timeouts.connect, open(endpoint)).await.map_err(|_| Pop3Error::ConnectTimeout {
-            host: host.clone(),
-            port,
-            seconds: timeouts.connect.as_secs(),
-        })??;
+    pub async fn connect(endpoint: &Endpoint, settings: Settings) -> Result<Self, Pop3Error> {
+        let Endpoint { host, port, security } = endpoint;
+        let within = settings.connect_timeout;
+        let mut stream = Stream::connect(host, *port, within).await?;
+        if let Security::Tls(connector) = security {
+            stream = stream.secure(connector, host, *port, within).await?;
+        }
         let mut client = Self {
             stream,
-            session: Session::new(max_mail),
+            session: Session::new(settings.max_mail),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             from: 0,
             to: 0,
-            timeouts,
+            settings,
             capabilities: Capabilities::default(),
-            window: Window { count: 1, octets: u64::MAX },
+            timestamp: None,
+            window: Window::ONE,
             queue: VecDeque::new(),
             asked: VecDeque::new(),
             asked_octets: 0,
+            held: None,
+            flushed: true,
         };
-        client.greeting(endpoint).await?;
+        let greeting = client.greeting(endpoint).await?;
+        if let Security::Starttls(connector) = security {
+            client = client.upgrade(endpoint, connector).await?;
+        } else {
+            client.timestamp = greeting.timestamp().map(str::to_owned);
+        }
         client.session.send(&Command::Capa);
         let reply = client.reply("it read the capabilities").await?;
         if let Some(body) = reply.body {
@@ -136,21 +155,35 @@ impl Client {
         Ok(client)
     }
 
-    async fn greeting(&mut self, endpoint: &Endpoint) -> Result<(), Pop3Error> {
+    async fn greeting(&mut self, endpoint: &Endpoint) -> Result<Status, Pop3Error> {
         let (host, port) = (endpoint.host.clone(), endpoint.port);
-        match timeout(self.timeouts.connect, self.receive("it waited for the greeting")).await {
-            Err(_) | Ok(Err(Pop3Error::Silent { .. })) if endpoint.tls.is_none() => {
-                Err(Pop3Error::NoGreeting { host, port })
-            }
-            Err(_) => Err(Pop3Error::Silent { doing: "with a greeting", seconds: self.timeouts.connect.as_secs() }),
+        let within = self.settings.connect_timeout;
+        let clear = !self.stream.is_encrypted();
+        match timeout(within, self.receive("it waited for the greeting")).await {
+            Err(_) | Ok(Err(Pop3Error::Silent { .. })) if clear => Err(Pop3Error::NoGreeting { host, port }),
+            Err(_) => Err(Pop3Error::Silent { doing: "with a greeting", seconds: within.as_secs() }),
             // A TLS server answers what is no handshake with an alert: record type 21.
-            Ok(Err(_)) if endpoint.tls.is_none() && self.buffer.first() == Some(&21) => {
-                Err(Pop3Error::IsTls { host, port })
-            }
+            Ok(Err(_)) if clear && self.buffer.first() == Some(&21) => Err(Pop3Error::IsTls { host, port }),
             Ok(Err(e)) => Err(e),
             Ok(Ok((_, reply))) if !reply.status.ok => Err(Pop3Error::refused("the connection", &reply.status)),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok((_, reply))) => Ok(reply.status),
         }
+    }
+
+    /// STLS. What was learnt before it is dropped, and octets that came with its answer are refused: whoever is
+    /// on the line could have put them there (RFC 2595 section 4, CVE-2021-39272).
+    async fn upgrade(mut self, endpoint: &Endpoint, connector: &tokio_rustls::TlsConnector) -> Result<Self, Pop3Error> {
+        let doing = "it changed to TLS";
+        let (host, port) = (&endpoint.host, endpoint.port);
+        self.session.send(&Command::Stls);
+        let reply = self.reply(doing).await?;
+        if !reply.status.ok {
+            return Err(Pop3Error::NoStls { host: host.clone(), port });
+        }
+        self.quiet(doing).await?;
+        self.stream = self.stream.secure(connector, host, port, self.settings.connect_timeout).await?;
+        self.session = Session::upgraded(self.settings.max_mail);
+        Ok(self)
     }
 
     /// What the server announced.
@@ -159,80 +192,83 @@ impl Client {
         &self.capabilities
     }
 
-    /// Logs in: AUTH PLAIN where it is offered, else USER and PASS.
+    /// What is known of the connection's TLS; `None` in clear.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsFacts> {
+        self.stream.tls_facts()
+    }
+
+    /// Logs in, by `method` or by the strongest one that the server offers; gives the one that was taken.
     ///
     /// # Errors
-    /// When the server refuses, or the connection breaks.
-    pub async fn login(&mut self, user: &str, password: &Secret) -> Result<(), Pop3Error> {
-        let status = if self.capabilities.sasl("PLAIN") {
-            let (user, password) = (user.to_owned(), password.clone());
-            let status = self.ask(&Command::AuthPlain { user: user.clone(), password: password.clone() }).await?;
-            if status.more { self.ask(&Command::PlainResponse { user, password }).await? } else { status }
-        } else if self.capabilities.user() {
-            let status = self.ask(&Command::User(user.to_owned())).await?;
-            if status.ok { self.ask(&Command::Pass(password.clone())).await? } else { status }
-        } else {
-            return Err(Pop3Error::NoMechanism);
-        };
-        if status.ok {
-            return Ok(());
+    /// When there is no way to log in, the server refuses, or the connection breaks.
+    pub async fn login(&mut self, credentials: &Credentials, method: Option<Method>) -> Result<Method, Pop3Error> {
+        let doing = "it logged in";
+        if self.capabilities.utf8() {
+            // A refusal changes nothing: headers then come as the server thinks fit.
+            self.session.send(&Command::Utf8);
+            self.reply(doing).await?;
         }
-        // Some servers repeat the line that they refuse.
-        let plain = super::session::plain(user, password);
-        let text = status.text.replace(password.expose(), "[redacted]").replace(&plain, "[redacted]");
-        Err(Pop3Error::login(&Status { text, ..status }))
+        let timestamp = self.timestamp.as_deref();
+        let offer = Offer { capabilities: &self.capabilities, timestamp, encrypted: self.stream.is_encrypted() };
+        let method = Method::choose(credentials, offer, method).map_err(LoginError::from)?;
+        let mut chance = [0; CHANCE];
+        aws_lc_rs::rand::fill(&mut chance).map_err(|_| Pop3Error::NoChance)?;
+        let (mut login, mut line) = Login::begin(method, credentials, timestamp, &chance)?;
+        loop {
+            self.session.send(&Command::Login(line));
+            let status = self.reply(doing).await?.status;
+            line = match login.answer(status) {
+                Ok(Next::Send(line)) => line,
+                Ok(Next::Done) => return Ok(method),
+                Err(LoginError::Refused { status }) => {
+                    return Err(Pop3Error::login(method, &status, &self.capabilities));
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
     }
 
-    /// Sends one command of the login.
-    async fn ask(&mut self, command: &Command) -> Result<Status, Pop3Error> {
-        self.session.send(command);
-        Ok(self.reply("it logged in").await?.status)
-    }
-
-    /// The mails in the mailbox, with their unique ids where the server has them.
+    /// The mails in the mailbox, with their unique ids where the server has them. Reads the capabilities again:
+    /// a server may announce others after the login (RFC 2449 section 5).
     ///
     /// # Errors
-    /// When LIST is refused, or the connection breaks.
+    /// When LIST is refused, or an announced UIDL, or the connection breaks.
     pub async fn list(&mut self) -> Result<Vec<Listed>, Pop3Error> {
-        let doing = "it listed the mailbox";
-        self.session.send(&Command::List);
-        let list = self.reply(doing).await?;
-        if !list.status.ok {
+        let mut commands = vec![Command::Capa, Command::List];
+        if self.capabilities.uidl() {
+            commands.push(Command::Uidl);
+        }
+        let mut replies = self.all(&commands, "it listed the mailbox").await?.into_iter();
+        let (capa, list, uidl) = (replies.next(), replies.next(), replies.next());
+        if let Some(body) = capa.and_then(|r| r.body) {
+            self.capabilities = Capabilities::parse(body.lines());
+        }
+        if let Some(list) = list.as_ref().filter(|r| !r.status.ok) {
             return Err(Pop3Error::refused("LIST", &list.status));
         }
-        let mut mails: Vec<Listed> = list
-            .body
-            .iter()
-            .flat_map(Body::lines)
-            .filter_map(pair)
-            .map(|(n, size)| Listed {
-                number: n,
-                uidl: None,
-                // More may stand behind the size (RFC 1939 section 5, LIST).
-                size: size.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(0),
-            })
-            .collect();
-        if !self.capabilities.uidl() {
-            return Ok(mails);
-        }
-        self.session.send(&Command::Uidl);
-        let uidl = self.reply(doing).await?;
-        if !uidl.status.ok && self.capabilities.announces_uidl() {
+        if let Some(uidl) = uidl.as_ref().filter(|r| !r.status.ok && self.capabilities.announces_uidl()) {
             return Err(Pop3Error::refused("UIDL", &uidl.status));
         }
-        if uidl.status.ok {
-            let ids: std::collections::HashMap<u32, String> =
-                uidl.body.iter().flat_map(Body::lines).filter_map(pair).collect();
-            for mail in &mut mails {
-                mail.uidl = ids.get(&mail.number).cloned();
+        Ok(listing(list.and_then(|r| r.body).as_ref(), uidl.and_then(|r| r.body).as_ref()))
+    }
+
+    /// Sends commands, all at once where the server takes that, and gives their replies.
+    async fn all(&mut self, commands: &[Command], doing: &'static str) -> Result<Vec<Reply>, Pop3Error> {
+        let at_once = if self.capabilities.pipelining() { commands.len() } else { 1 };
+        let mut replies = Vec::with_capacity(commands.len());
+        for commands in commands.chunks(at_once.max(1)) {
+            commands.iter().for_each(|c| self.session.send(c));
+            for _ in commands {
+                replies.push(self.reply(doing).await?);
             }
         }
-        Ok(mails)
+        Ok(replies)
     }
 
     /// Plans to fetch these mails, in this order; [`Self::fetch`] gives them one by one.
     pub fn plan(&mut self, mails: impl Iterator<Item = (u32, u64)>, window: Window) {
-        self.window = if self.capabilities.pipelining() { window } else { Window { count: 1, octets: u64::MAX } };
+        self.window = if self.capabilities.pipelining() { window } else { Window::ONE };
         self.queue = mails.collect();
     }
 
@@ -241,38 +277,77 @@ impl Client {
         self.queue.clear();
     }
 
-    /// The size that LIST named for the mail that [`Self::fetch`] gives next.
+    /// Number and listed size of the mail that [`Self::fetch`] gives next.
     #[must_use]
-    pub fn next_size(&self) -> Option<u64> {
-        self.asked.front().or_else(|| self.queue.front()).map(|(_, size)| *size)
+    pub fn upcoming(&self) -> Option<(u32, u64)> {
+        self.asked.front().or_else(|| self.queue.front()).copied()
     }
 
     /// The next mail that was planned; `None` when there are no more.
     ///
+    /// A mail is held back until what follows it makes sense: the next reply has begun, or nothing is outstanding and
+    /// the server is quiet. Otherwise its end was none, but a dot that the server did not stuff (Stalwart does not on
+    /// a first line), and the rest of the mail follows.
+    ///
     /// # Errors
     /// When the connection breaks or the server says something that is no POP3.
     pub async fn fetch(&mut self) -> Result<Option<Fetched>, Pop3Error> {
+        let doing = "it fetched a mail";
         self.refill();
         let Some((number, size)) = self.asked.front().copied() else { return Ok(None) };
-        let doing = "it fetched a mail";
-        let (sent, reply) = self.receive(doing).await?;
-        // What follows a mail is another reply or nothing. Anything else means that the end of
-        // the mail was none: a dot that the server did not stuff (Stalwart does so on the first line).
-        if let Some(next) = self.buffer.get(self.from..self.to).and_then(|rest| rest.first())
-            && !matches!(next, b'+' | b'-')
-        {
-            return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+        let until = self.deadline(size);
+        loop {
+            if self.held.is_some() {
+                if self.session.begun() {
+                    break;
+                }
+                if self.session.outstanding() == 0 {
+                    self.settle(size, doing).await?;
+                    break;
+                }
+            }
+            match self.take(doing)? {
+                Some((sent, reply)) => {
+                    let Some(&(number, _)) = self.asked.get(usize::from(self.held.is_some())) else {
+                        return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+                    };
+                    if sent != Sent::Retr(number) {
+                        return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+                    }
+                    let outcome = match reply.body {
+                        Some(body) if reply.status.ok => Ok(body),
+                        _ => Err(reply.status),
+                    };
+                    if let Some(before) = self.held.replace(Fetched { number, outcome }) {
+                        return Ok(Some(self.give(before)));
+                    }
+                }
+                None => self.read(until, doing).await?,
+            }
         }
-        self.asked.pop_front();
-        self.asked_octets = self.asked_octets.saturating_sub(size);
-        if sent != Sent::Retr(number) {
-            return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+        match self.held.take() {
+            Some(mail) if mail.number == number => Ok(Some(self.give(mail))),
+            _ => Err(Pop3Error::Session { doing, source: SessionError::Unasked }),
         }
-        let outcome = match reply.body {
-            Some(body) if reply.status.ok => Ok(body),
-            _ => Err(reply.status),
-        };
-        Ok(Some(Fetched { number, outcome }))
+    }
+
+    fn give(&mut self, mail: Fetched) -> Fetched {
+        if let Some((_, size)) = self.asked.pop_front() {
+            self.asked_octets = self.asked_octets.saturating_sub(size);
+        }
+        mail
+    }
+
+    /// Nothing is outstanding: the server must be quiet. If the mail is much shorter than listed, its rest is
+    /// given a moment to arrive.
+    async fn settle(&mut self, listed: u64, doing: &'static str) -> Result<(), Pop3Error> {
+        let got = self.held.as_ref().and_then(|h| h.outcome.as_ref().ok()).map_or(listed, Body::size);
+        self.quiet(doing).await?;
+        if got.saturating_add(got / 10) < listed {
+            tokio::time::sleep(SUSPICION).await;
+            self.quiet(doing).await?;
+        }
+        Ok(())
     }
 
     /// Sends RETR for as many mails as the window takes, once half of it is free: many commands
@@ -355,50 +430,68 @@ impl Client {
 
     /// The next whole reply; writes what is to be written while it reads.
     async fn receive(&mut self, doing: &'static str) -> Result<(Sent, Reply), Pop3Error> {
-        // A server that sends an octet now and then is never silent, and never done either.
-        let size = Duration::from_secs(self.asked.front().map_or(0, |(_, size)| size / SLOWEST));
-        let until = Instant::now() + self.timeouts.read * PATIENCE + size;
+        let until = self.deadline(0);
         loop {
-            let mut input = self.buffer.get(self.from..self.to).unwrap_or_default();
-            let before = input.len();
-            let got = self.session.receive(&mut input).map_err(|source| Pop3Error::Session { doing, source })?;
-            self.from += before - input.len();
-            if let Some(reply) = got {
-                return Ok(reply);
+            if let Some(got) = self.take(doing)? {
+                return Ok(got);
             }
-            self.from = 0;
-            self.to = 0;
-            let soon = until.min(Instant::now() + self.timeouts.read);
-            let read = timeout_at(soon, poll_fn(|cx| self.exchange(cx)))
-                .await
-                .map_err(|_| Pop3Error::Silent { doing: "in time", seconds: self.timeouts.read.as_secs() })?
-                .map_err(|source| Pop3Error::Io { doing, source })?;
-            if read == 0 {
-                return Err(Pop3Error::Session { doing, source: SessionError::Cut });
-            }
-            self.to = read;
+            self.read(until, doing).await?;
         }
+    }
+
+    /// By when an answer must be whole: a server that sends an octet now and then is never silent, and never done.
+    fn deadline(&self, size: u64) -> Instant {
+        Instant::now() + self.settings.command_timeout + Duration::from_secs(size / SLOWEST)
+    }
+
+    /// The next whole reply of what was read already.
+    fn take(&mut self, doing: &'static str) -> Result<Option<(Sent, Reply)>, Pop3Error> {
+        let mut input = self.buffer.get(self.from..self.to).unwrap_or_default();
+        let before = input.len();
+        let got = self.session.receive(&mut input).map_err(|source| Pop3Error::Session { doing, source })?;
+        self.from += before - input.len();
+        Ok(got)
+    }
+
+    /// Waits for more; only when all that was read is taken.
+    async fn read(&mut self, until: Instant, doing: &'static str) -> Result<(), Pop3Error> {
+        self.from = 0;
+        self.to = 0;
+        let soon = until.min(Instant::now() + self.settings.read_timeout);
+        let read = timeout_at(soon, poll_fn(|cx| self.exchange(cx)))
+            .await
+            .map_err(|_| Pop3Error::Silent { doing: "in time", seconds: self.settings.read_timeout.as_secs() })?
+            .map_err(|source| Pop3Error::Io { doing, source })?;
+        if read == 0 {
+            return Err(Pop3Error::Session { doing, source: SessionError::Cut });
+        }
+        self.to = read;
+        Ok(())
     }
 
     /// Writes and reads at once: a server that does not take commands because we do not take its
     /// mails would otherwise never move again.
     fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { stream, session, buffer, .. } = self;
+        let Self { stream, session, buffer, flushed, .. } = self;
         let mut stream = Pin::new(stream);
-        let output = session.output();
-        while !output.is_empty() {
-            match stream.as_mut().poll_write(cx, output)? {
+        while !session.output().is_empty() {
+            match stream.as_mut().poll_write(cx, session.output())? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(written) => {
-                    output.drain(..written);
+                    session.wrote(written);
+                    *flushed = false;
                 }
                 Poll::Pending => break,
             }
         }
         // rustls holds records back until it is flushed; whether that can happen now is no
         // reason not to read.
-        if let Poll::Ready(Err(e)) = stream.as_mut().poll_flush(cx) {
-            return Poll::Ready(Err(e));
+        if !*flushed {
+            match stream.as_mut().poll_flush(cx) {
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Ready(Ok(())) => *flushed = true,
+                Poll::Pending => {}
+            }
         }
         let mut into = ReadBuf::new(buffer);
         match stream.poll_read(cx, &mut into)? {
@@ -406,35 +499,4 @@ impl Client {
             Poll::Pending => Poll::Pending,
         }
     }
-}
-
-async fn open(endpoint: &Endpoint) -> Result<Box<dyn Stream>, Pop3Error> {
-    let (host, port) = (&endpoint.host, endpoint.port);
-    let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
-        .await
-        .map_err(|source| Pop3Error::Resolve { host: host.clone(), source })?
-        .collect();
-    let tcp = TcpStream::connect(addresses.as_slice()).await.map_err(|source| Pop3Error::Connect {
-        host: host.clone(),
-        port,
-        source,
-    })?;
-    // Commands are small and answers are waited for.
-    let _ = tcp.set_nodelay(true);
-    match &endpoint.tls {
-        None => Ok(Box::new(tcp)),
-        Some(connector) => {
-            let name = tls::server_name(host)?;
-            let stream = connector.connect(name, tcp).await.map_err(|e| tls::handshake_error(host, port, e))?;
-            Ok(Box::new(stream))
-        }
-    }
-}
-
-/// `number value`, with any white space between and around them (some servers send several).
-fn pair(line: &[u8]) -> Option<(u32, String)> {
-    let line = String::from_utf8_lossy(line);
-    let (number, value) = line.trim().split_once([' ', '\t'])?;
-    let value = value.trim();
-    (!value.is_empty()).then_some((number.parse().ok()?, value.to_owned()))
 }

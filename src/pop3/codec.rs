@@ -5,7 +5,7 @@
 //! at is not looked at again. Lines may be of any length; memory is bounded by the caps.
 
 use super::reply::Status;
-use crate::message::{Digest, Digester};
+use aws_lc_rs::digest::{Context, SHA256};
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -42,7 +42,8 @@ pub enum Body {
     /// It was larger than the cap: its beginning, and what identifies the whole.
     Cut {
         head: Vec<u8>,
-        digest: Digest,
+        /// SHA-256 of the whole.
+        digest: [u8; 32],
         size: u64,
     },
 }
@@ -58,8 +59,8 @@ pub enum CodecError {
     ListTooLong(usize),
 }
 
-/// The decoder of one connection.
-#[derive(Debug, Default)]
+/// The decoder of one connection. Its octets are never printed.
+#[derive(Default)]
 pub struct Decoder {
     line: Vec<u8>,
     status: Option<Status>,
@@ -110,6 +111,12 @@ impl Decoder {
         self.line.is_empty() && self.status.is_none()
     }
 
+    /// Whether a status line was read whose body is not whole yet.
+    #[must_use]
+    pub fn begun(&self) -> bool {
+        self.status.is_some()
+    }
+
     fn status_line(&mut self, input: &mut &[u8]) -> Result<Option<Status>, CodecError> {
         let end = memchr::memchr(b'\n', input);
         let take = end.map_or(input.len(), |at| at + 1);
@@ -147,7 +154,7 @@ enum At {
 }
 
 /// Finds the end of a body and takes the stuffed dots out (RFC 1939 section 3).
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Scanner {
     at: At,
     bare_lf: bool,
@@ -155,7 +162,7 @@ struct Scanner {
     cap: usize,
     total: u64,
     /// Set once the cap was passed: the digest of everything, while only the head is kept.
-    over: Option<Digester>,
+    over: Option<Context>,
 }
 
 impl Scanner {
@@ -243,7 +250,7 @@ impl Scanner {
         if let Some(digester) = &mut self.over {
             digester.update(bytes);
         } else if self.out.len() + bytes.len() > self.cap {
-            let mut digester = Digester::default();
+            let mut digester = Context::new(&SHA256);
             digester.update(&self.out);
             digester.update(bytes);
             self.over = Some(digester);
@@ -260,7 +267,13 @@ impl Scanner {
         let head = std::mem::take(&mut self.out);
         match self.over.take() {
             None => Body::Whole(head),
-            Some(digester) => Body::Cut { head, digest: digester.finish(), size: self.total },
+            Some(digester) => {
+                let mut digest = [0; 32];
+                for (to, from) in digest.iter_mut().zip(digester.finish().as_ref()) {
+                    *to = *from;
+                }
+                Body::Cut { head, digest, size: self.total }
+            }
         }
     }
 }
@@ -295,7 +308,7 @@ impl std::fmt::Debug for Body {
 #[cfg(test)]
 mod tests {
     use super::{Body, CodecError, Decoder, Expect, Reply};
-    use crate::message::Digest;
+    use aws_lc_rs::digest;
 
     const MAIL: Expect = Expect::Body { max: 1 << 20, hint: 0 };
 
@@ -369,7 +382,7 @@ mod tests {
             match reply.and_then(|r| r.body).expect("has a body") {
                 Body::Cut { head, digest, size } => {
                     assert_eq!(head, mail.get(..1000).expect("long enough"));
-                    assert_eq!(digest, Digest::of(&whole));
+                    assert_eq!(digest.as_slice(), digest::digest(&digest::SHA256, &whole).as_ref());
                     assert_eq!(size, whole.len() as u64);
                 }
                 Body::Whole(_) => panic!("must be cut"),

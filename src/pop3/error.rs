@@ -1,5 +1,7 @@
 //! Why a mailbox could not be read, in one line that says what to do.
 
+use super::capability::Capabilities;
+use super::login::{LoginError, Method, ScramError};
 use super::reply::{ResponseCode, Status};
 use super::session::SessionError;
 use std::io;
@@ -22,7 +24,7 @@ pub enum Pop3Error {
     },
     #[error("{host}:{port}: no answer within {seconds} s: check host, port and firewall")]
     ConnectTimeout { host: String, port: u16, seconds: u64 },
-    #[error("{host}:{port} does not speak TLS: use port 995, or `tls: none` if clear text is acceptable")]
+    #[error("{host}:{port} does not speak TLS from the first octet: use port 995, or `tls: starttls` on port 110")]
     NotTls { host: String, port: u16 },
     #[error("{host}:{port} speaks TLS and the mailbox says `tls: none`: remove that line")]
     IsTls { host: String, port: u16 },
@@ -49,6 +51,15 @@ pub enum Pop3Error {
         #[source]
         source: io::Error,
     },
+    #[error("{host}:{port} and this program have no TLS version in common: it must speak what `tls_min` allows")]
+    NoCommonTls {
+        host: String,
+        port: u16,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{host}:{port} refuses STLS, and nothing is sent in clear: use port 995 without `tls: starttls`")]
+    NoStls { host: String, port: u16 },
     #[error("{host}:{port}: the TLS handshake failed")]
     Handshake {
         host: String,
@@ -68,12 +79,27 @@ pub enum Pop3Error {
     },
     #[error("{source} (while {doing})")]
     Session { doing: &'static str, source: SessionError },
-    #[error("the login was refused ({said}): check username and password")]
-    Login { code: Option<ResponseCode>, said: String },
-    #[error("the server offers no login that this program has: it must take USER and PASS, or AUTH PLAIN")]
-    NoMechanism,
-    #[error("the server refused {command} ({said})")]
+    #[error("the login by {method} was refused ({said}): {}", advice(*method))]
+    Login { method: Method, code: Option<ResponseCode>, said: String },
+    #[error(transparent)]
+    LoginExchange(LoginError),
+    #[error("this machine gives no random numbers, which a login needs")]
+    NoChance,
+    #[error("the server refused {command} ({said}){}", permanent(*code))]
     Refused { command: &'static str, code: Option<ResponseCode>, said: String },
+}
+
+/// What is to be done about a failure within the same run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing: a person must do something.
+    No,
+    /// Try again after a while.
+    Later,
+    /// The connection broke: replace it and go on with what is left.
+    Resume,
+    /// The server lost its way, or somebody is on the line: replace the connection and send one command at a time.
+    OneAtATime,
 }
 
 impl Pop3Error {
@@ -81,20 +107,44 @@ impl Pop3Error {
         Self::Refused { command, code: status.code, said: said(status) }
     }
 
-    pub(super) fn login(status: &Status) -> Self {
-        // A lock or a server problem is none of the password's fault (RFC 2449 section 8, RFC 3206).
-        match status.code {
-            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => {
-                Self::refused("the login", status)
-            }
-            code => Self::Login { code, said: said(status) },
+    pub(super) fn login(method: Method, status: &Status, capabilities: &Capabilities) -> Self {
+        // A lock or a server's trouble is none of the password's fault (RFC 2449 section 8, RFC 3206 section 4).
+        // A server with AUTH-RESP-CODE marks what is the password's fault (RFC 3206 section 6).
+        let trouble = match status.code {
+            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => true,
+            Some(ResponseCode::Auth) => false,
+            Some(ResponseCode::Other) | None => capabilities.auth_resp_code(),
+        };
+        if trouble {
+            return Self::refused("the login", status);
+        }
+        Self::Login { method, code: status.code, said: said(status) }
+    }
+
+    /// The server refuses the login for good: trying again without a change is of no use (RFC 3206: \[AUTH\], and
+    /// \[SYS/PERM\], which the server's people must solve).
+    #[must_use]
+    pub fn is_credentials(&self) -> bool {
+        match self {
+            Self::Login { .. } | Self::LoginExchange(LoginError::Scram(ScramError::Refused)) => true,
+            Self::Refused { command, code, .. } => *command == "the login" && *code == Some(ResponseCode::SysPerm),
+            _ => false,
         }
     }
 
-    /// The credentials are wrong: trying again without a change is of no use.
+    /// What to do within the same run.
     #[must_use]
-    pub fn is_credentials(&self) -> bool {
-        matches!(self, Self::Login { .. })
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Handshake { .. } => {
+                Retry::Later
+            }
+            Self::Refused { code: Some(ResponseCode::SysPerm | ResponseCode::Auth), .. } => Retry::No,
+            Self::Refused { .. } => Retry::Later,
+            Self::Silent { .. } | Self::Io { .. } | Self::Session { source: SessionError::Cut, .. } => Retry::Resume,
+            Self::Session { source: SessionError::Unasked | SessionError::Codec(_), .. } => Retry::OneAtATime,
+            _ => Retry::No,
+        }
     }
 
     /// A setting must be changed before this can work.
@@ -107,13 +157,39 @@ impl Pop3Error {
                 | Self::NoGreeting { .. }
                 | Self::UntrustedCertificate { .. }
                 | Self::WrongName { .. }
+                | Self::NoCommonTls { .. }
+                | Self::NoStls { .. }
                 | Self::CaFile { .. }
-                | Self::NoMechanism
-        )
+        ) || matches!(self, Self::LoginExchange(error) if !matches!(error, LoginError::Scram(ScramError::Refused)))
     }
 }
 
 fn said(status: &Status) -> String {
     let text = status.safe_text();
     if text.is_empty() { "no reason given".to_owned() } else { text }
+}
+
+/// What to do about a refused login.
+fn advice(method: Method) -> &'static str {
+    match method {
+        Method::Xoauth2 | Method::Oauthbearer => {
+            "check username, scope of the token, and that POP3 is allowed for the mailbox"
+        }
+        // Servers that keep passwords as other hashes announce SCRAM and can only refuse it.
+        Method::ScramSha256 | Method::Apop => {
+            "check username and password; if they are right, the server has no secret for this: set `login: plain`"
+        }
+        Method::UserPass | Method::Plain | Method::Login => "check username and password",
+    }
+}
+
+/// What to do about a refusal that will not pass by itself.
+fn permanent(code: Option<ResponseCode>) -> &'static str {
+    if code == Some(ResponseCode::SysPerm) { ": it will not pass by itself, ask who runs the server" } else { "" }
+}
+
+impl From<LoginError> for Pop3Error {
+    fn from(error: LoginError) -> Self {
+        Self::LoginExchange(error)
+    }
 }

@@ -26,6 +26,7 @@ pub enum ResponseCode {
     SysPerm,
     /// The credentials are wrong.
     Auth,
+    /// A code that makes no difference here.
     Other,
 }
 
@@ -35,18 +36,26 @@ impl Status {
     pub fn parse(line: &[u8]) -> Option<Self> {
         let line = String::from_utf8_lossy(line);
         let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line.as_ref(), ""));
-        let ok = match word.to_ascii_uppercase().as_str() {
-            "+OK" => true,
-            "-ERR" | "+ERR" | "+" => false,
-            _ => return None,
-        };
         let more = word == "+";
+        let ok = word.eq_ignore_ascii_case("+OK");
+        if !(ok || more || word.eq_ignore_ascii_case("-ERR") || word.eq_ignore_ascii_case("+ERR")) {
+            return None;
+        }
         let rest = rest.trim();
         let (code, text) = match rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
             Some((code, text)) => (Some(ResponseCode::parse(code)), text.trim()),
             None => (None, rest),
         };
         Some(Self { ok, more, code, text: text.to_owned() })
+    }
+
+    /// The timestamp of a greeting that offers APOP (RFC 1939 section 7), angle brackets included.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<&str> {
+        let from = self.text.find('<')?;
+        let stamp = self.text.get(from..)?;
+        let stamp = stamp.get(..=stamp.find('>')?)?;
+        (stamp.contains('@') && !stamp.contains(char::is_whitespace)).then_some(stamp)
     }
 
     /// The text in a form that may be printed: short, without control characters and without
@@ -72,15 +81,20 @@ impl fmt::Debug for Status {
 }
 
 impl ResponseCode {
+    /// Codes are hierarchical: more may stand behind a further slash (RFC 2449 section 8).
     fn parse(text: &str) -> Self {
-        match text.to_ascii_uppercase().as_str() {
-            "IN-USE" => Self::InUse,
-            "LOGIN-DELAY" => Self::LoginDelay,
-            "SYS/TEMP" => Self::SysTemp,
-            "SYS/PERM" => Self::SysPerm,
-            "AUTH" => Self::Auth,
-            _ => Self::Other,
-        }
+        const CODES: [(&str, ResponseCode); 5] = [
+            ("IN-USE", ResponseCode::InUse),
+            ("LOGIN-DELAY", ResponseCode::LoginDelay),
+            ("SYS/TEMP", ResponseCode::SysTemp),
+            ("SYS/PERM", ResponseCode::SysPerm),
+            ("AUTH", ResponseCode::Auth),
+        ];
+        let is = |name: &str| {
+            let (head, rest) = text.split_at_checked(name.len())?;
+            (head.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.starts_with('/'))).then_some(())
+        };
+        CODES.iter().find(|(name, _)| is(name).is_some()).map_or(Self::Other, |(_, code)| *code)
     }
 }
 
@@ -90,13 +104,16 @@ mod tests {
 
     #[test]
     fn status_lines_of_the_field() {
-        let table: [(&str, Option<(bool, Option<ResponseCode>, &str)>); 9] = [
+        let table: [(&str, Option<(bool, Option<ResponseCode>, &str)>); 12] = [
             ("+OK", Some((true, None, ""))),
             ("+OK Dovecot ready.", Some((true, None, "Dovecot ready."))),
             ("+ok lower", Some((true, None, "lower"))),
             ("-ERR [AUTH] Authentication failed.", Some((false, Some(ResponseCode::Auth), "Authentication failed."))),
             ("-ERR [IN-USE] locked", Some((false, Some(ResponseCode::InUse), "locked"))),
             ("-ERR [sys/temp] later", Some((false, Some(ResponseCode::SysTemp), "later"))),
+            ("-ERR [SYS/TEMP/disk] later", Some((false, Some(ResponseCode::SysTemp), "later"))),
+            ("-ERR [AUTHORITY] no", Some((false, Some(ResponseCode::Other), "no"))),
+            ("+ cmVhZHk=", Some((false, None, "cmVhZHk="))),
             ("+ERR odd", Some((false, None, "odd"))),
             ("* OK IMAP4", None),
             ("", None),

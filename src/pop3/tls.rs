@@ -3,25 +3,39 @@
 use super::error::Pop3Error;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore, SupportedProtocolVersion};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
-/// A connector that trusts the system's authorities, or those of `ca_file` alone. TLS 1.2 and 1.3.
+/// The oldest version to speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Minimum {
+    #[default]
+    Tls12,
+    Tls13,
+}
+
+/// A connector that trusts the system's authorities, or those of `ca_file` alone. It remembers TLS sessions: who
+/// connects to the same host with it again resumes one.
 ///
 /// # Errors
 /// When the file cannot be read or holds no certificate.
-pub fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, Pop3Error> {
+pub fn connector(ca_file: Option<&Path>, minimum: Minimum) -> Result<TlsConnector, Pop3Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let setup = |e: &dyn std::fmt::Display| Pop3Error::CaFile {
         path: ca_file.map_or_else(|| "(system)".to_owned(), |p| p.display().to_string()),
         problem: e.to_string(),
     };
+    let versions: &[&SupportedProtocolVersion] = match minimum {
+        Minimum::Tls12 => &[&TLS13, &TLS12],
+        Minimum::Tls13 => &[&TLS13],
+    };
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(versions)
         .map_err(|e| setup(&e))?;
     let config = match ca_file {
         Some(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
@@ -74,6 +88,11 @@ pub(super) fn handshake_error(host: &str, port: u16, source: io::Error) -> Pop3E
             | CertificateError::NotValidYetContext { .. },
         ) => Pop3Error::ExpiredCertificate { host, port, source },
         TlsError::InvalidCertificate(_) => Pop3Error::UntrustedCertificate { host, port, source },
+        // RFC 8446 section 6.2 has protocol_version for this; older servers say handshake_failure.
+        TlsError::PeerIncompatible(_)
+        | TlsError::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
+            Pop3Error::NoCommonTls { host, port, source }
+        }
         _ => Pop3Error::Handshake { host, port, source },
     }
 }
