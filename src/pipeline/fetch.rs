@@ -32,8 +32,10 @@ pub(super) async fn fetch_round(
     let (judged_out, judged_in) = mpsc::channel(JUDGED);
     let mut publisher =
         Publisher::new(Arc::clone(worker), Arc::clone(mailbox), known.digests.clone(), std::mem::take(pass));
-    let (fetched, ()) =
-        tokio::join!(fetch_all(worker, place, client, (fetch, window, until), judged_out), publisher.take_all(judged_in));
+    let (fetched, ()) = tokio::join!(
+        fetch_all(worker, place, client, (fetch, window, until), judged_out),
+        publisher.take_all(judged_in)
+    );
     let mut round;
     (*pass, round) = publisher.finish();
     pass.run.fetched += fetched.mails;
@@ -43,7 +45,7 @@ pub(super) async fn fetch_round(
     // A sink that fails is the reason why the fetching ended, not the other way round.
     round.broken = round.broken.take().or(fetched.broken);
     if let (Some(_), Some(uidl)) = (&round.broken, fetched.broke_on) {
-        pass.broke_on(&uidl);
+        pass.broke_on(uidl);
     }
     round.overtime = fetched.overtime;
     round

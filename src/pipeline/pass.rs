@@ -6,10 +6,10 @@
 //! and recorded are deleted, and only QUIT makes that final; what then became of it, the next
 //! UIDL tells.
 //!
-//! A session that breaks is followed by another, which goes on with what is left: at once the server is
-//! asked for one mail at a time if it lost its way. Failures that may pass are tried again after pauses that
-//! double; a mail on which the connection breaks twice is left for the next run, so that it does not keep the
-//! others from coming.
+//! A session that breaks is followed by another, which goes on with what is left. Where the server lost its way, or
+//! two sessions broke in a row, the next asks for one mail at a time: only then is it certain on which mail a
+//! connection breaks. That mail is left for the next run, so that it does not keep the others from coming. Failures
+//! that may pass are tried again after pauses that double.
 
 use super::access::Broken;
 use super::failure::Failure;
@@ -20,14 +20,12 @@ use crate::config::{Limits, Mailbox};
 use crate::event::run::MailboxRun;
 use crate::pop3::{Listed, Retry};
 use backon::BackoffBuilder;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Pauses between two tries grow no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A connection may break on a mail this often before the mail is left.
-const BREAKS: u32 = 2;
 
 /// What holds for a whole pass, however many sessions it takes.
 #[derive(Default)]
@@ -39,12 +37,12 @@ pub(super) struct Pass {
     pub(super) starts_now: bool,
     /// The mailbox was listed once.
     pub(super) begun: bool,
-    /// The server lost its way in a session: no RETR is sent ahead any more.
+    /// No RETR is sent ahead any more.
     pub(super) one_at_a_time: bool,
+    /// The session before this one broke.
+    broken_before: bool,
     /// UIDLs of what this pass has published.
     pub(super) published: HashSet<String>,
-    /// How often the connection broke while a mail was next, by UIDL.
-    broke_on: HashMap<String, u32>,
 }
 
 impl Pass {
@@ -61,16 +59,15 @@ impl Pass {
         }
     }
 
-    /// The connection broke while this mail was read.
-    pub(super) fn broke_on(&mut self, uidl: &str) {
-        let breaks = self.broke_on.entry(uidl.to_owned()).or_default();
-        *breaks += 1;
-        if *breaks == BREAKS {
+    /// The connection broke while this mail was next. With others asked for ahead it may have been any of them: a
+    /// reset throws away what was received and not yet read.
+    pub(super) fn broke_on(&mut self, uidl: String) {
+        if self.one_at_a_time {
             tracing::warn!(
                 mailbox = %self.run.id,
-                "the connection broke twice on the same mail: it stays in the mailbox, and the others go on"
+                "the connection broke again, on one mail: it stays in the mailbox, and the others go on"
             );
-            self.refused.insert(uidl.to_owned());
+            self.refused.insert(uidl);
             self.run.refused += 1;
         }
     }
@@ -97,14 +94,19 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
     while !worker.is_stopping() {
         let before = pass.progress();
         match session(worker, mailbox, &place, pass).await {
-            Ok(true) => pauses = self::pauses(limits),
+            Ok(true) => {
+                pass.broken_before = false;
+                pauses = self::pauses(limits);
+            }
             Ok(false) => break,
             Err(Broken { failure, retry }) => {
                 match retry {
                     Retry::No => return Err(failure),
                     Retry::OneAtATime => pass.one_at_a_time = true,
-                    Retry::Later | Retry::Resume => {}
+                    Retry::Resume => pass.one_at_a_time |= pass.broken_before,
+                    Retry::Later => {}
                 }
+                pass.broken_before = retry == Retry::Resume;
                 if pass.progress() > before {
                     pauses = self::pauses(limits);
                 }

@@ -3,8 +3,8 @@
 
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
-use super::session::{Round, record};
 use super::run::Worker;
+use super::session::{Round, record};
 use crate::config::{Mailbox, Start};
 use crate::event::Event;
 use crate::ledger::{Done, Seen, State};

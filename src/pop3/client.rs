@@ -164,6 +164,9 @@ impl Client {
             Err(_) => Err(Pop3Error::Silent { doing: "with a greeting", seconds: within.as_secs() }),
             // A TLS server answers what is no handshake with an alert: record type 21.
             Ok(Err(_)) if clear && self.buffer.first() == Some(&21) => Err(Pop3Error::IsTls { host, port }),
+            Ok(Err(Pop3Error::Session { source: SessionError::Codec(_), .. })) => {
+                Err(Pop3Error::NotPop3 { host, port })
+            }
             Ok(Err(e)) => Err(e),
             Ok(Ok((_, reply))) if !reply.status.ok => Err(Pop3Error::refused("the connection", &reply.status)),
             Ok(Ok((_, reply))) => Ok(reply.status),

@@ -28,6 +28,8 @@ pub enum Pop3Error {
     NotTls { host: String, port: u16 },
     #[error("{host}:{port} speaks TLS and the mailbox says `tls: none`: remove that line")]
     IsTls { host: String, port: u16 },
+    #[error("{host}:{port} does not greet as a POP3 server: check `port`")]
+    NotPop3 { host: String, port: u16 },
     #[error("{host}:{port} sends no greeting: if this port is for TLS, remove `tls: none`")]
     NoGreeting { host: String, port: u16 },
     #[error("{host}:{port}: its certificate is not trusted: if a private CA signed it, set `ca_file`")]
@@ -111,7 +113,9 @@ impl Pop3Error {
         // A lock or a server's trouble is none of the password's fault (RFC 2449 section 8, RFC 3206 section 4).
         // A server with AUTH-RESP-CODE marks what is the password's fault (RFC 3206 section 6).
         let trouble = match status.code {
-            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => true,
+            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => {
+                true
+            }
             Some(ResponseCode::Auth) => false,
             Some(ResponseCode::Other) | None => capabilities.auth_resp_code(),
         };
@@ -154,6 +158,7 @@ impl Pop3Error {
             self,
             Self::NotTls { .. }
                 | Self::IsTls { .. }
+                | Self::NotPop3 { .. }
                 | Self::NoGreeting { .. }
                 | Self::UntrustedCertificate { .. }
                 | Self::WrongName { .. }

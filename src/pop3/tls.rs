@@ -4,7 +4,9 @@ use super::error::Pop3Error;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore, SupportedProtocolVersion,
+};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::io;
 use std::path::Path;
@@ -34,9 +36,8 @@ pub fn connector(ca_file: Option<&Path>, minimum: Minimum) -> Result<TlsConnecto
         Minimum::Tls12 => &[&TLS13, &TLS12],
         Minimum::Tls13 => &[&TLS13],
     };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(|e| setup(&e))?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(|e| setup(&e))?;
     let config = match ca_file {
         Some(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
         None => builder.with_platform_verifier().map_err(|e| setup(&e))?.with_no_client_auth(),

@@ -4,9 +4,9 @@
 
 mod config;
 mod core_is_pure;
+mod fuzz_corpus;
 mod line;
 mod people;
-mod fuzz_corpus;
 mod pop3_splits;
 mod pop3_traces;
 mod reports;

@@ -53,7 +53,8 @@ fn play(credentials: &Credentials, wanted: Option<Method>, trace: &str) -> Playe
                             Offer { capabilities: &out.capabilities, timestamp: timestamp.as_deref(), encrypted: true };
                         let method = Method::choose(credentials, offer, wanted).expect("a method");
                         let (begun, first) =
-                            Login::begin(method, credentials, timestamp.as_deref(), b"123456789012345678").expect("begins");
+                            Login::begin(method, credentials, timestamp.as_deref(), b"123456789012345678")
+                                .expect("begins");
                         (login, line, out.method) = (Some(begun), Some(first), Some(method));
                     }
                     Command::Login(line.take().expect("a line of the login"))

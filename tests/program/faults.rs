@@ -108,9 +108,10 @@ fn a_wrong_password_is_credentials() {
 fn a_cut_in_mid_retr_is_never_a_mail() {
     let bench = Bench::new(&mails(5));
     bench.server.set(Fault::CutInRetr(3));
+    // Three sessions break on the mail, the last of them asking for one at a time; the fourth leaves it alone.
     check(&bench.poll(DELETE), 75, "closed the connection");
-    assert_eq!(bench.events(2).len(), 2, "what was whole is published");
-    assert_eq!(bench.server.count(), 5, "nothing is deleted by a broken session");
+    assert_eq!(bench.events(4).len(), 4, "what was whole is published");
+    assert_eq!(bench.server.count(), 1, "only the mail that was never whole is left");
     bench.server.set(Fault::None);
     check(&bench.poll(DELETE), 0, "pass ended");
     let events = bench.events(5);
@@ -155,8 +156,11 @@ fn one_mail_that_cannot_be_read_leaves_the_others_alone() {
 fn octets_that_nobody_asked_for_end_the_session_without_quit() {
     let bench = Bench::new(&mails(2));
     bench.server.set(Fault::GarbageAfterLast);
+    check(&bench.poll_with("retries: 0", DELETE), 75, "nobody asked for");
+    assert_eq!((bench.server.count(), bench.server.quits()), (2, 0), "no QUIT, no delete");
+    // Tried again, the mail with the octets behind it is left alone, and the other one is done.
     check(&bench.poll(DELETE), 75, "nobody asked for");
-    assert_eq!((bench.server.count(), bench.server.quits()), (2, 0));
+    assert_eq!((bench.server.count(), bench.server.quits()), (1, 1));
     bench.server.set(Fault::None);
     check(&bench.poll(DELETE), 0, "pass ended");
     assert_eq!((bench.events(2).len(), bench.server.count()), (2, 0));
@@ -180,7 +184,7 @@ fn servers_that_say_nothing_or_something_else() {
     bench.server.set(Fault::Mute);
     check(&bench.poll(DELETE), 78, "sends no greeting");
     bench.server.set(Fault::WrongProtocol);
-    check(&bench.poll(DELETE), 75, "no POP3 reply");
+    check(&bench.poll(DELETE), 78, "does not greet as a POP3 server");
     assert_eq!(bench.server.count(), 1);
 }
 
@@ -331,7 +335,11 @@ fn a_server_that_repeats_the_password_does_not_bring_it_into_a_log() {
 fn a_server_that_sends_an_octet_now_and_then_is_left() {
     let bench = Bench::new(&mails(1));
     bench.server.set(Fault::SlowLoris);
-    check(&bench.poll_with("read_timeout: 1500ms", DELETE), 75, "did not answer in time");
+    check(
+        &bench.poll_with("read_timeout: 1500ms, command_timeout: 3s, retries: 1", DELETE),
+        75,
+        "did not answer in time",
+    );
     assert_eq!(bench.server.count(), 1);
 }
 

@@ -188,7 +188,9 @@ impl Login {
                 let line = if method == Method::Oauthbearer { "AQ==" } else { "" };
                 Ok(Next::Send(line.to_owned().into()))
             }
-            Stage::User | Stage::Offered(_) | Stage::TokenRefused | Stage::Sent => Err(LoginError::Challenge { method }),
+            Stage::User | Stage::Offered(_) | Stage::TokenRefused | Stage::Sent => {
+                Err(LoginError::Challenge { method })
+            }
         }
     }
 
