@@ -10,7 +10,7 @@ Exit codes, and when several apply, the first of these:
   78  the configuration is wrong, or does not fit a server
   76  another worker has taken over
   69  Kafka cannot be reached or does not take events
-  77  a server refused a login
+  77  a server refused a login for good
   75  a mailbox failed and may work at the next run
   64  the command line is wrong
    0  everything was done";

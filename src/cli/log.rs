@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// librdkafka repeats what the commands' own errors say better.
-pub const DEFAULT: &str = "info,librdkafka=off,rdkafka=off";
+/// These crates repeat what the commands' own errors say better.
+pub const DEFAULT: &str = "info,librdkafka=off,rdkafka=off,rustls_platform_verifier=off";
 
 /// Starts logging. A filter that cannot be read is replaced by the default one, with a warning.
 pub fn start(filter: &str) {

@@ -1,5 +1,6 @@
 //! The command line: what a person or a scheduler starts.
 
+mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// One pass over the mailboxes: fetch, judge, publish, then delete as the retention says.
     Poll(poll::Args),
+    /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
+    Check(check::Args),
     /// Judge mails from files: prints one event a line.
     Replay(replay::Args),
     /// Show the whole line at work with sample mails: no configuration, no network.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Poll(args) => poll::main(args).await,
+            Command::Check(args) => check::main(args).await,
             Command::Replay(args) => replay::main(args).await,
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the brokers may take to answer before a run begins.
-const KAFKA_WAIT: Duration = Duration::from_secs(10);
+pub(super) const KAFKA_WAIT: Duration = Duration::from_secs(10);
 
 /// One pass over the mailboxes.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ pub(super) fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failur
     Ok(Arc::new(Cached::new(system)))
 }
 
-fn choose(config: &Config, names: &[String]) -> Result<Vec<Arc<Mailbox>>, Exit> {
+pub(super) fn choose(config: &Config, names: &[String]) -> Result<Vec<Arc<Mailbox>>, Exit> {
     let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
     if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
         eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
@@ -171,7 +171,7 @@ async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> 
         })
     };
     match check.await {
-        Ok(result) => result?,
+        Ok(result) => drop(result?),
         Err(error) => return Err(Failure::new(FailureClass::Internal, &error)),
     }
     Ok(sink)

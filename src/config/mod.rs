@@ -1,15 +1,30 @@
 //! The configuration: one YAML file, checked whole before anything is touched.
 //!
-//! Every setting that can have a default has one. Unknown keys are refused with line, column and
-//! the name that was probably meant. Secrets come from the environment (`${NAME}` in a plain
-//! value) or from files (`…_file`), and never print.
+//! Takes the file's text and the environment; gives the settings, or every mistake in the file
+//! with its line and column, in one go. The way: the text becomes a tree that knows its places
+//! (`tree`), the tree is read into the settings' types past what is wrong (`read`, `value`),
+//! secrets come from the environment (`environment`: `${NAME}` in a plain value) or from files
+//! (`secret_files`: `…_file`), and at last comes what no type can say (`check`).
+//!
+//! Every setting that can have a default has one. Secrets never print, and no message repeats a
+//! text that may be one.
 
+mod check;
+mod environment;
 mod load;
+mod mistake;
 mod model;
+mod network;
+mod path;
+mod read;
 mod secret;
+mod secret_files;
+mod tree;
 mod units;
+mod value;
 
-pub use load::{ConfigError, load, parse};
+pub use load::{ConfigError, Secrets, check_file, check_text, load, parse};
+pub use mistake::Mistake;
 pub use model::*;
 pub use secret::Secret;
 pub use units::{Octets, Span};

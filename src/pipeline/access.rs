@@ -77,8 +77,13 @@ impl Access {
         let proof = Proof::Token(token.expose().to_owned().into());
         match client.login(&Credentials { user, proof }, method(mailbox.login)).await {
             Err(error) if error.is_credentials() => {
-                tokens.refused(&token).await;
-                Err(error.into())
+                let another_may_do = tokens.refused(&token).await;
+                let mut broken = Broken::from(error);
+                broken.failure.message = format!("{}; {}", broken.failure.message, tokens.login_advice());
+                if another_may_do {
+                    broken.retry = Retry::Later;
+                }
+                Err(broken)
             }
             result => Ok(result?),
         }

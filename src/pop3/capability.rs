@@ -60,6 +60,12 @@ impl Capabilities {
         self.arguments("SASL").next().is_some()
     }
 
+    /// The connection may change to TLS (RFC 2595 section 4).
+    #[must_use]
+    pub fn stls(&self) -> bool {
+        self.has("STLS")
+    }
+
     /// UTF8 may be switched on (RFC 6856 section 2).
     #[must_use]
     pub fn utf8(&self) -> bool {

@@ -32,8 +32,13 @@ pub enum Pop3Error {
     NotPop3 { host: String, port: u16 },
     #[error("{host}:{port} sends no greeting: if this port is for TLS, remove `tls: none`")]
     NoGreeting { host: String, port: u16 },
-    #[error("{host}:{port}: its certificate is not trusted: if a private CA signed it, set `ca_file`")]
-    UntrustedCertificate {
+    #[error(
+        "{host}:{port}: its certificate is not trusted: it was issued by `{issuer}`; if that is a CA of your own, \
+         set `ca_file` to a PEM file with its certificate"
+    )]
+    UntrustedCertificate { host: String, port: u16, issuer: String },
+    #[error("{host}:{port}: its certificate cannot be used: tell who runs the server")]
+    BadCertificate {
         host: String,
         port: u16,
         #[source]
@@ -136,6 +141,19 @@ impl Pop3Error {
         }
     }
 
+    /// The server speaks TLS, and that is where it failed.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(
+            self,
+            Self::UntrustedCertificate { .. }
+                | Self::BadCertificate { .. }
+                | Self::WrongName { .. }
+                | Self::ExpiredCertificate { .. }
+                | Self::NoCommonTls { .. }
+        )
+    }
+
     /// What to do within the same run.
     #[must_use]
     pub fn retry(&self) -> Retry {
@@ -161,6 +179,7 @@ impl Pop3Error {
                 | Self::NotPop3 { .. }
                 | Self::NoGreeting { .. }
                 | Self::UntrustedCertificate { .. }
+                | Self::BadCertificate { .. }
                 | Self::WrongName { .. }
                 | Self::NoCommonTls { .. }
                 | Self::NoStls { .. }
@@ -178,7 +197,7 @@ fn said(status: &Status) -> String {
 fn advice(method: Method) -> &'static str {
     match method {
         Method::Xoauth2 | Method::Oauthbearer => {
-            "check username, scope of the token, and that POP3 is allowed for the mailbox"
+            "check username and token"
         }
         // Servers that keep passwords as other hashes announce SCRAM and can only refuse it.
         Method::ScramSha256 | Method::Apop => {

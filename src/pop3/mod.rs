@@ -45,6 +45,7 @@
 //! ```
 
 pub mod capability;
+pub mod certificate;
 pub mod client;
 pub mod codec;
 pub mod command;

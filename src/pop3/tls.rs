@@ -1,13 +1,16 @@
 //! TLS for a connection: which authorities to trust, and what its failures mean.
 
+use super::certificate::Certificate;
 use super::error::Pop3Error;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore, SupportedProtocolVersion,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, OtherError,
+    RootCertStore, SignatureScheme, SupportedProtocolVersion,
 };
-use rustls_platform_verifier::BuilderVerifierExt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,12 +40,75 @@ pub fn connector(ca_file: Option<&Path>, minimum: Minimum) -> Result<TlsConnecto
         Minimum::Tls13 => &[&TLS13],
     };
     let builder =
-        ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(|e| setup(&e))?;
-    let config = match ca_file {
-        Some(path) => builder.with_root_certificates(roots(path)?).with_no_client_auth(),
-        None => builder.with_platform_verifier().map_err(|e| setup(&e))?.with_no_client_auth(),
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).map_err(|e| setup(&e))?;
+    let inner: Arc<dyn ServerCertVerifier> = match ca_file {
+        Some(path) => WebPkiServerVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
+            .build()
+            .map_err(|e| setup(&e))?,
+        None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(|e| setup(&e))?),
     };
+    let config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(NamingTheIssuer { inner }))
+        .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Verifies as `inner` does; a certificate that is not trusted is refused with the name of who issued it, so that a
+/// person can tell a private CA from a stranger.
+#[derive(Debug)]
+struct NamingTheIssuer {
+    inner: Arc<dyn ServerCertVerifier>,
+}
+
+/// A certificate that is not trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+struct Untrusted {
+    issuer: String,
+    source: TlsError,
+}
+
+impl ServerCertVerifier for NamingTheIssuer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(|source| {
+            if !matches!(source, TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) {
+                return source;
+            }
+            let top = intermediates.last().unwrap_or(end_entity);
+            let issuer = Certificate::parse(top).map(|c| c.issuer).unwrap_or_default();
+            TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Untrusted { issuer, source }))))
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, Pop3Error> {
@@ -88,7 +154,11 @@ pub(super) fn handshake_error(host: &str, port: u16, source: io::Error) -> Pop3E
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         ) => Pop3Error::ExpiredCertificate { host, port, source },
-        TlsError::InvalidCertificate(_) => Pop3Error::UntrustedCertificate { host, port, source },
+        TlsError::InvalidCertificate(CertificateError::Other(other)) if other.0.is::<Untrusted>() => {
+            let issuer = other.0.downcast_ref::<Untrusted>().map(|u| u.issuer.clone()).unwrap_or_default();
+            Pop3Error::UntrustedCertificate { host, port, issuer }
+        }
+        TlsError::InvalidCertificate(_) => Pop3Error::BadCertificate { host, port, source },
         // RFC 8446 section 6.2 has protocol_version for this; older servers say handshake_failure.
         TlsError::PeerIncompatible(_)
         | TlsError::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {

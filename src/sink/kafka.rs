@@ -25,6 +25,14 @@ pub enum KafkaError {
     Topic { topic: String, reason: String },
 }
 
+/// What the brokers say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaFacts {
+    pub brokers: usize,
+    /// Name and number of partitions.
+    pub topics: Vec<(String, usize)>,
+}
+
 /// Publishes to Kafka.
 pub struct KafkaSink {
     producer: FutureProducer,
@@ -61,27 +69,32 @@ impl KafkaSink {
         Ok(Self { producer, ack_timeout })
     }
 
-    /// Asks the brokers for the topics, so that a run with Kafka down ends before it logs in
-    /// anywhere. Blocks for at most `wait`.
+    /// Asks the brokers for these topics, within `wait`. Nothing is made: a question about one topic would have
+    /// brokers that allow it create the topic, one about all does not.
     ///
     /// # Errors
     /// When no broker answers, or a topic is not there.
-    pub fn check(&self, topics: &[&str], wait: Duration) -> Result<(), KafkaError> {
-        for topic in topics {
-            let metadata = self
-                .producer
-                .client()
-                .fetch_metadata(Some(topic), wait)
-                .map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
-            let known = metadata.topics().iter().find(|t| t.name() == *topic);
+    pub fn check(&self, topics: &[&str], wait: Duration) -> Result<KafkaFacts, KafkaError> {
+        let metadata = self
+            .producer
+            .client()
+            .fetch_metadata(None, wait)
+            .map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
+        let mut facts = KafkaFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
+        for name in topics {
+            let known = metadata.topics().iter().find(|t| t.name() == *name);
             let reason = match known.map(|t| (t.error(), t.partitions().len())) {
-                Some((None, partitions)) if partitions > 0 => continue,
+                Some((None, partitions)) if partitions > 0 => {
+                    facts.topics.push(((*name).to_owned(), partitions));
+                    continue;
+                }
                 Some((Some(error), _)) => RDKafkaErrorCode::from(error).to_string(),
-                _ => "it has no partitions".to_owned(),
+                Some((None, _)) => "it has no partitions".to_owned(),
+                None => "it is not there, or not for this user".to_owned(),
             };
-            return Err(KafkaError::Topic { topic: (*topic).to_owned(), reason });
+            return Err(KafkaError::Topic { topic: (*name).to_owned(), reason });
         }
-        Ok(())
+        Ok(facts)
     }
 
     async fn send(&self, record: Record) -> Result<(), ClientError> {

@@ -6,3 +6,4 @@ mod commands;
 mod demo;
 mod faults;
 mod scripted;
+mod token;

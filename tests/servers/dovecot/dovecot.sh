@@ -138,7 +138,7 @@ ssl_min_protocol = TLSv1.2
 ssl_cert = <$dir/tls/server.crt
 ssl_key = <$dir/tls/server.key
 
-auth_mechanisms = plain login
+auth_mechanisms = plain login scram-sha-256 apop
 auth_verbose = yes
 passdb {
   driver = passwd-file

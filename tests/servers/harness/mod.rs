@@ -1,16 +1,19 @@
-//! Real servers for the tests: one Apache Kafka broker, one Dovecot, and Maildirs with known mails in them.
+//! Real servers for the tests: one Apache Kafka broker, Dovecot and Courier for POP3, and Maildirs with known mails in
+//! them.
 //!
 //! Everything listens on loopback, on free ports, and keeps its data in a folder that the test names and removes.
 //! A server ends with its value, and at the latest with the test process, even when that is killed.
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod courier;
 pub mod dovecot;
 pub mod kafka;
 pub mod mail;
 pub mod maildir;
 pub mod ports;
 mod process;
+pub mod shapes;
 
 use std::fmt;
 use std::io::Write;

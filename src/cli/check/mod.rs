@@ -1,0 +1,187 @@
+//! `check`: is everything in place? Nothing is changed anywhere.
+//!
+//! First the configuration, every mistake with its place; then each mailbox, Kafka and DNS, side by side. A mailbox
+//! is logged in to and listed; no mail is fetched, marked or deleted, no topic made, no ledger opened.
+
+mod mailbox;
+mod report;
+
+use super::Exit;
+use super::exit::configuration;
+use super::poll::{KAFKA_WAIT, choose, resolver};
+use crate::auth::dns::{Code, RecordType};
+use crate::config::{self, Config, ConfigError, Secrets};
+use crate::pipeline::{Access, Failure, FailureClass};
+use crate::sink::{KafkaFacts, KafkaSink};
+use futures_util::StreamExt;
+use report::Section;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reply-ingest check --config /etc/reply-ingest.yaml
+  reply-ingest check --config reply-ingest.yaml --mailbox replies
+  reply-ingest check --config reply-ingest.yaml --config-only     # in CI: no network, no secrets")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", env = "REPLY_INGEST_CONFIG")]
+    config: PathBuf,
+    /// Only this mailbox; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    mailbox: Vec<String>,
+    /// Only the configuration: no connection is made, and secrets may be missing.
+    #[arg(long)]
+    config_only: bool,
+}
+
+pub async fn main(args: Args) -> Exit {
+    let secrets = if args.config_only { Secrets::MayBeMissing } else { Secrets::Required };
+    let (config, warnings) = match config::check_file(&args.config, &std::env::vars().collect(), secrets) {
+        Ok(checked) => checked,
+        Err(error) => return wrong(&error, &args.config),
+    };
+    let mut section = Section::new(&format!("configuration {}", args.config.display()));
+    for warning in &warnings {
+        section.note(&warning.to_string());
+    }
+    match super::poll::rules(&config) {
+        Ok(rules) => section.fact("rules", &format!("version {}", rules.version())),
+        Err(failure) => section.failed(&failure),
+    }
+    section.fact("mailboxes", &config.mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
+    let mut worst = section.worst();
+    section.print();
+    let mailboxes = match choose(&config, &args.mailbox) {
+        Ok(mailboxes) => mailboxes,
+        Err(exit) => return exit,
+    };
+    if !args.config_only {
+        let access = Arc::new(Access::default());
+        let limits = config.limits.clone();
+        let mut sections = futures_util::stream::iter(mailboxes)
+            .map(|mailbox| {
+                let (access, limits) = (Arc::clone(&access), limits.clone());
+                async move { mailbox::check(&access, &mailbox, &limits).await }
+            })
+            .buffered(config.limits.mailboxes_at_once);
+        while let Some(section) = sections.next().await {
+            worst = section.worst().into_iter().chain(worst).min();
+            section.print();
+        }
+        let (kafka, dns) = tokio::join!(kafka(&config), dns(&config));
+        for section in [kafka, dns, ledger(&config)] {
+            worst = section.worst().into_iter().chain(worst).min();
+            section.print();
+        }
+    }
+    match worst {
+        None => {
+            println!("{}", if args.config_only { "the configuration is in order" } else { "everything is in place" });
+            Exit::Success
+        }
+        Some(class) => {
+            println!("not everything is in place: see the lines that begin with `problem`");
+            class.into()
+        }
+    }
+}
+
+/// Every mistake on a line of its own, as compilers print them.
+fn wrong(error: &ConfigError, path: &Path) -> Exit {
+    if error.mistakes().is_empty() {
+        return configuration(error);
+    }
+    for mistake in error.mistakes() {
+        eprintln!("error: {}", mistake.in_file(path));
+    }
+    Exit::Configuration
+}
+
+async fn kafka(config: &Config) -> Section {
+    let mut section = Section::new(&format!("kafka {}", config.kafka.brokers.join(", ")));
+    let settings = config.kafka.clone();
+    let topics: Vec<String> = [settings.topic.clone()].into_iter().chain(settings.run_topic.clone()).collect();
+    let asked = tokio::task::spawn_blocking(move || -> Result<KafkaFacts, Failure> {
+        let sink = KafkaSink::new(&settings)?;
+        Ok(sink.check(&topics.iter().map(String::as_str).collect::<Vec<_>>(), KAFKA_WAIT)?)
+    });
+    match asked.await.unwrap_or_else(|e| Err(Failure::new(FailureClass::Internal, &e))) {
+        Ok(facts) => {
+            section.fact("brokers", &facts.brokers.to_string());
+            for (topic, partitions) in facts.topics {
+                section.fact("topic", &format!("{topic}, {partitions} partitions"));
+            }
+        }
+        Err(failure) => section.failed(&failure),
+    }
+    section
+}
+
+/// Whether name servers answer at all: the answer itself, even that there is no such name, does not matter.
+async fn dns(config: &Config) -> Section {
+    let servers = &config.dns.servers;
+    let of = if servers.is_empty() {
+        "of the system".to_owned()
+    } else {
+        servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut section = Section::new(&format!("dns {of}"));
+    if !config.auth.enabled {
+        section.fact("answers", "not asked: `auth.enabled` is false");
+        return section;
+    }
+    let resolver = match resolver(&config.dns) {
+        Ok(resolver) => resolver,
+        Err(failure) => {
+            section.failed(&failure);
+            return section;
+        }
+    };
+    let began = Instant::now();
+    let answer = resolver.lookup(&format!("_dmarc.{}", a_domain(config)), RecordType::Txt).await;
+    match answer.code {
+        Code::NoError | Code::NxDomain => section.fact("answers", &format!("in {} ms", began.elapsed().as_millis())),
+        Code::ServFail | Code::TimedOut | Code::BadName => section.failed(&Failure {
+            class: FailureClass::Temporary,
+            message: format!(
+                "no usable answer within {} s: without DNS every verdict on SPF, DKIM and DMARC is `temperror`; \
+                 check `dns.servers` and the network policy (UDP and TCP port 53)",
+                config.dns.timeout.0.as_secs_f32()
+            ),
+        }),
+    }
+    section
+}
+
+/// A domain to ask for that the name servers should know: that of a mailbox.
+fn a_domain(config: &Config) -> &str {
+    let of_name = config.mailboxes.iter().filter_map(|m| m.username.rsplit_once('@').map(|(_, domain)| domain));
+    let of_host = config.mailboxes.iter().filter(|m| m.host.parse::<std::net::IpAddr>().is_err());
+    let of_host = of_host.filter_map(|m| m.host.split_once('.').map(|(_, domain)| domain));
+    of_name.chain(of_host).find(|d| d.contains('.')).unwrap_or("example.com")
+}
+
+/// The ledger's folder. The file is not opened: that would make it, or take its lock.
+fn ledger(config: &Config) -> Section {
+    let file = &config.ledger.file;
+    let mut section = Section::new(&format!("ledger {}", file.display()));
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match std::fs::metadata(folder) {
+        Ok(meta) if meta.is_dir() && !meta.permissions().readonly() => {
+            section.fact("file", if file.exists() { "there" } else { "not yet there: the first run makes it" });
+        }
+        Ok(meta) if meta.is_dir() => section.failed(&Failure {
+            class: FailureClass::Configuration,
+            message: format!("the folder {} cannot be written to: set `ledger.file`", folder.display()),
+        }),
+        _ => section.failed(&Failure {
+            class: FailureClass::Configuration,
+            message: format!("there is no folder {}: make it, or set `ledger.file`", folder.display()),
+        }),
+    }
+    section
+}

@@ -1,0 +1,317 @@
+//! What the types cannot say: settings that contradict each other, and values that nothing works with.
+//!
+//! Every check runs, and one that looks at a setting which could not be read says nothing.
+
+use super::mistake::{Mistake, Place};
+use super::model::{Config, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource};
+use super::path::Path;
+use super::read::Findings;
+use super::secret::Secret;
+use super::tree::{Kind, Tree};
+use super::units::Span;
+use crate::correlate::{Correlator, CorrelatorError, Correlators};
+use crate::event::AddressMode;
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The shortest key that addresses may be hashed with.
+const MIN_KEY: usize = 16;
+/// The most retries in one run: the pause doubles each time.
+const MAX_RETRIES: usize = 20;
+
+/// Runs all checks.
+pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
+    let mut checks = Checks { tree, found };
+    let root = Path::default();
+    checks.mailboxes(&root.key("mailboxes"), &config.mailboxes);
+    checks.privacy(&root.key("privacy"), &config.privacy);
+    let kafka = root.key("kafka");
+    let brokers = kafka.key("brokers");
+    if config.kafka.brokers.is_empty() {
+        checks.report(&brokers, &[&brokers], "the list is empty: name at least one broker as host:port");
+    }
+    let property = kafka.key("properties").key("sasl.password");
+    if checks.given(&property) == Given::Yes
+        && [kafka.key("sasl_password"), kafka.key("sasl_password_file")].iter().any(|p| checks.given(p) == Given::Yes)
+    {
+        checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
+    }
+    checks.limits(&root.key("limits"), &config.limits);
+    let items = checks.items(&root.key("correlators"), config.correlators.len());
+    for (setting, correlator) in items.iter().zip(&config.correlators) {
+        checks.correlator(setting, correlator);
+    }
+}
+
+/// Whether something stands in the file for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    Yes,
+    No,
+    /// A key that is misspelt was probably meant.
+    Perhaps,
+}
+
+struct Checks<'c> {
+    tree: &'c Tree,
+    found: &'c mut Findings,
+}
+
+impl Checks<'_> {
+    /// Reports `problem` at `at`, unless one of the settings that it is `about` is not what the file says.
+    fn report(&mut self, at: &Path, about: &[&Path], problem: impl Into<String>) {
+        if about.iter().all(|path| self.found.is_sure(path)) {
+            let (place, label) = (self.tree.place(at), self.tree.label(at));
+            self.found.mistakes.push(Mistake::new(place, label, problem));
+        }
+    }
+
+    fn given(&self, path: &Path) -> Given {
+        if self.tree.has(path) {
+            Given::Yes
+        } else if self.found.holes.contains_key(path) {
+            Given::Perhaps
+        } else {
+            Given::No
+        }
+    }
+
+    /// The places of a list's `count` items: those that could not be read were left out.
+    fn items(&self, list: &Path, count: usize) -> Vec<Path> {
+        (0..).map(|at| list.item(at)).filter(|item| !self.found.holes.contains_key(item)).take(count).collect()
+    }
+
+    fn mailboxes(&mut self, list: &Path, mailboxes: &[Mailbox]) {
+        if mailboxes.is_empty() {
+            self.report(list, &[list], "the list is empty: name at least one mailbox");
+        }
+        let items = self.items(list, mailboxes.len());
+        let mut names: BTreeMap<&str, Place> = BTreeMap::new();
+        for (setting, mailbox) in items.iter().zip(mailboxes) {
+            self.mailbox(setting, mailbox);
+            let name = setting.key("name");
+            if !self.found.is_sure(&name) {
+                continue;
+            }
+            let place = self.tree.place(&name);
+            match names.get(mailbox.name.as_str()) {
+                Some(first) => {
+                    let problem = format!(
+                        "two mailboxes have this name, the other one in line {}: names are part of event ids and must differ",
+                        first.line
+                    );
+                    self.report(&name, &[], problem);
+                }
+                None => {
+                    names.insert(&mailbox.name, place);
+                }
+            }
+        }
+    }
+
+    fn mailbox(&mut self, setting: &Path, mailbox: &Mailbox) {
+        let key = |name: &str| setting.key(name);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let (name, host, username) = (key("name"), key("host"), key("username"));
+        if mailbox.name.is_empty() || mailbox.name.len() > 64 || !mailbox.name.chars().all(plain) {
+            self.report(&name, &[&name], "a name has 1 to 64 letters, digits, hyphens, dots and underscores");
+        }
+        if mailbox.host.trim().is_empty() {
+            self.report(&host, &[&host], "the host is empty: write the server's name");
+        }
+        if mailbox.username.is_empty() || has_line_end(&mailbox.username) {
+            self.report(&username, &[&username], "the username is empty or has a line end in it");
+        }
+        let retention = key("retention");
+        match mailbox.retention {
+            Retention::DeleteAfter(span) if span.0.is_zero() => {
+                self.report(&retention, &[&retention], "delete_after: 0 is what `delete` means");
+            }
+            _ => {}
+        }
+        if mailbox.username.starts_with("recent:") && mailbox.retention != Retention::Keep {
+            let problem = "`recent:` in the username asks Gmail for the last 30 days again, with mails that another \
+                           program may still have to fetch: use `retention: keep`, or the username without `recent:`";
+            self.report(&retention, &[&retention, &username], problem);
+        }
+        if mailbox.tls == Tls::None && self.given(&key("tls_min")) == Given::Yes {
+            let problem =
+                "`tls: none` has no TLS version: take tls_min away, or use `tls: implicit` or `tls: starttls`";
+            self.report(&key("tls_min"), &[&key("tls")], problem);
+        }
+        self.login(setting, mailbox);
+        if let Some(privacy) = &mailbox.privacy {
+            self.privacy(&key("privacy"), privacy);
+        }
+    }
+
+    /// A password or a token, and a way to log in that takes it.
+    fn login(&mut self, setting: &Path, mailbox: &Mailbox) {
+        let key = |name: &str| setting.key(name);
+        let (password, file, oauth, login) = (key("password"), key("password_file"), key("oauth"), key("login"));
+        let [by_password, by_file, by_token] = [&password, &file, &oauth].map(|path| self.given(path));
+        let has_password = by_password == Given::Yes || by_file == Given::Yes;
+        if by_token == Given::Yes && has_password {
+            self.report(&oauth, &[], "a password and oauth are both given: keep the one that the server asks for");
+        } else if [by_password, by_file, by_token] == [Given::No; 3] {
+            let problem =
+                "no password: set password_file, or password: ${NAME}, or oauth where the server asks for a token";
+            self.report(setting, &[], problem);
+        }
+        let shown = if by_password == Given::Yes { &password } else { &file };
+        if let Some(secret) = &mailbox.password
+            && is_unusable(secret)
+        {
+            self.report(shown, &[&password, &file], "the password is empty or has a line end in it");
+        }
+        let for_token = matches!(mailbox.login, LoginMethod::Xoauth2 | LoginMethod::Oauthbearer);
+        if by_token == Given::Yes && !has_password && !for_token && mailbox.login != LoginMethod::Auto {
+            let problem = "this way to log in takes a password, and oauth is given: use xoauth2, oauthbearer or auto";
+            self.report(&login, &[&login], problem);
+        } else if has_password && by_token == Given::No && for_token {
+            let problem = "this way to log in takes a token, and a password is given: set oauth instead of it, or \
+                           use auto";
+            self.report(&login, &[&login], problem);
+        }
+        if mailbox.tls == Tls::None && by_token == Given::Yes {
+            let problem = "a token is never sent in clear: use oauth with `tls: implicit` or `tls: starttls`";
+            self.report(&key("tls"), &[&key("tls")], problem);
+        }
+        match &mailbox.oauth {
+            None => {}
+            Some(TokenSource::File(path)) => {
+                let at = oauth.key("file");
+                if path.as_os_str().is_empty() {
+                    self.report(&at, &[&at], "the path is empty: name the file that holds the token");
+                }
+            }
+            Some(TokenSource::Command(words)) => {
+                let at = oauth.key("command");
+                if words.first().is_none_or(|program| program.trim().is_empty()) {
+                    self.report(&at, &[&at], "the command is empty: write [program, argument, …]");
+                }
+            }
+            Some(TokenSource::Endpoint(endpoint)) => self.endpoint(&oauth.key("endpoint"), endpoint),
+        }
+    }
+
+    fn endpoint(&mut self, setting: &Path, endpoint: &TokenEndpoint) {
+        let key = |name: &str| setting.key(name);
+        if let Err(problem) = token_url(&endpoint.url) {
+            self.report(&key("url"), &[&key("url")], problem);
+        }
+        if endpoint.client_id.trim().is_empty() {
+            self.report(&key("client_id"), &[&key("client_id")], "the client id is empty: write the application's id");
+        }
+        let names = ["client_secret", "client_secret_file", "refresh_token", "refresh_token_file"];
+        if names.iter().all(|name| self.given(&key(name)) == Given::No) {
+            let problem = "no secret: set refresh_token_file for a mailbox owner's consent, or client_secret_file for \
+                           an application's own access (client_credentials)";
+            self.report(setting, &[], problem);
+        }
+        for (name, secret) in [("client_secret", &endpoint.client_secret), ("refresh_token", &endpoint.refresh_token)] {
+            let (direct, file) = (key(name), key(&format!("{name}_file")));
+            if secret.as_ref().is_some_and(is_unusable) {
+                let at = if self.given(&direct) == Given::Yes { &direct } else { &file };
+                self.report(at, &[&direct, &file], "the secret is empty or has a line end in it");
+            }
+        }
+    }
+
+    fn privacy(&mut self, setting: &Path, privacy: &Privacy) {
+        let (key, file, addresses) = (setting.key("hash_key"), setting.key("hash_key_file"), setting.key("addresses"));
+        let [direct, in_file] = [&key, &file].map(|path| self.given(path));
+        if privacy.addresses == AddressMode::Hmac && [direct, in_file] == [Given::No; 2] {
+            self.report(&addresses, &[&addresses], "hmac needs hash_key_file, or hash_key: ${NAME}");
+        }
+        if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
+            let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");
+            self.report(if direct == Given::Yes { &key } else { &file }, &[&key, &file], problem);
+        }
+    }
+
+    fn limits(&mut self, setting: &Path, limits: &Limits) {
+        let key = |name: &str| setting.key(name);
+        for (name, value) in [
+            ("mailboxes_at_once", limits.mailboxes_at_once),
+            ("pipeline", limits.pipeline),
+            ("session_mails", limits.session_mails),
+        ] {
+            if value == 0 {
+                self.report(&key(name), &[&key(name)], "must be at least 1");
+            }
+        }
+        for (name, Span(value)) in [("command_timeout", limits.command_timeout), ("session_time", limits.session_time)]
+        {
+            if value < Duration::from_secs(1) {
+                self.report(&key(name), &[&key(name)], "must be at least 1s");
+            }
+        }
+        if limits.retries > MAX_RETRIES {
+            let problem = format!("must be at most {MAX_RETRIES}: the pause doubles each time");
+            self.report(&key("retries"), &[&key("retries")], problem);
+        }
+        let (size, flight) = (key("message_size"), key("in_flight"));
+        if limits.message_size.0 < 10_000 {
+            self.report(&size, &[&size], "must be at least 10kB");
+        }
+        if limits.in_flight.0 < limits.message_size.0 {
+            // The one of the two that is set is the one to change.
+            let at = if self.given(&flight) == Given::Yes { &flight } else { &size };
+            let problem = "limits.in_flight must be at least limits.message_size, or no mail of that size fits";
+            self.report(at, &[&size, &flight], problem);
+        }
+    }
+
+    /// Each place and the pattern by themselves, so that all of them are named.
+    fn correlator(&mut self, setting: &Path, correlator: &Correlator) {
+        let (places, pattern) = (setting.key("in"), setting.key("pattern"));
+        let one = |place: &str| Correlator { places: vec![place.to_owned()], ..correlator.clone() };
+        if correlator.places.is_empty() {
+            self.report(&places, &[&places], "the list is empty: name at least one header:NAME or original:NAME");
+        }
+        for (at, place) in self.items(&places, correlator.places.len()).into_iter().zip(&correlator.places) {
+            if let Err(CorrelatorError::Place { .. }) = Correlators::new(&[one(place)]) {
+                let problem = "is no place: write header:NAME or original:NAME";
+                let problem =
+                    self.shown(&at).map_or_else(|| problem.to_owned(), |shown| format!("`{shown}` {problem}"));
+                self.report(&at, &[&at], problem);
+            }
+        }
+        if let Err(CorrelatorError::Pattern { source, .. }) = Correlators::new(&[one("header:To")]) {
+            let written = match self.tree.find(&pattern).map(|n| &n.kind) {
+                Some(Kind::Text(text)) => text.is_written_here(),
+                _ => false,
+            };
+            let problem = if written { source.to_string() } else { "the pattern cannot be used".to_owned() };
+            self.report(&pattern, &[&pattern], problem);
+        }
+    }
+
+    /// The text at `path`, if a message may repeat it.
+    fn shown(&self, path: &Path) -> Option<&str> {
+        match &self.tree.find(path)?.kind {
+            Kind::Text(text) => text.shown(),
+            _ => None,
+        }
+    }
+}
+
+fn has_line_end(text: &str) -> bool {
+    text.contains(['\r', '\n', '\0'])
+}
+
+fn is_unusable(secret: &Secret) -> bool {
+    secret.expose().is_empty() || has_line_end(secret.expose())
+}
+
+/// A token endpoint gets secrets: TLS, but for a server on this machine (RFC 6749 section 3.2).
+fn token_url(url: &str) -> Result<(), &'static str> {
+    let url = Url::parse(url).map_err(|_| "is no URL: write https://HOST/PATH")?;
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(host)) if !host.is_empty() => Ok(()),
+        ("http", Some("127.0.0.1" | "localhost" | "[::1]")) => Ok(()),
+        _ => Err("must begin with https://: the endpoint is sent secrets"),
+    }
+}
