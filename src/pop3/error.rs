@@ -196,9 +196,7 @@ fn said(status: &Status) -> String {
 /// What to do about a refused login.
 fn advice(method: Method) -> &'static str {
     match method {
-        Method::Xoauth2 | Method::Oauthbearer => {
-            "check username and token"
-        }
+        Method::Xoauth2 | Method::Oauthbearer => "check username and token",
         // Servers that keep passwords as other hashes announce SCRAM and can only refuse it.
         Method::ScramSha256 | Method::Apop => {
             "check username and password; if they are right, the server has no secret for this: set `login: plain`"

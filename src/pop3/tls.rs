@@ -39,18 +39,17 @@ pub fn connector(ca_file: Option<&Path>, minimum: Minimum) -> Result<TlsConnecto
         Minimum::Tls12 => &[&TLS13, &TLS12],
         Minimum::Tls13 => &[&TLS13],
     };
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).map_err(|e| setup(&e))?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(|e| setup(&e))?;
     let inner: Arc<dyn ServerCertVerifier> = match ca_file {
         Some(path) => WebPkiServerVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
             .build()
             .map_err(|e| setup(&e))?,
         None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(|e| setup(&e))?),
     };
-    let config = builder
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(NamingTheIssuer { inner }))
-        .with_no_client_auth();
+    let config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(NamingTheIssuer { inner })).with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

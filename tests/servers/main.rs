@@ -8,4 +8,5 @@
 mod check;
 mod harness;
 mod line;
+mod logins;
 mod pop3;

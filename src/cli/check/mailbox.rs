@@ -44,10 +44,7 @@ fn connection(section: &mut Section, mailbox: &Mailbox, client: &Client) {
     let stls = if mailbox.tls == Tls::Starttls { " after STLS" } else { "" };
     section.fact("connection", &format!("{}{stls}, {}", tls.version, tls.cipher));
     let Some(certificate) = tls.certificate.as_deref().and_then(Certificate::parse) else { return };
-    section.fact(
-        "certificate",
-        &format!("for {}, issued by {}", certificate.names.join(", "), certificate.issuer),
-    );
+    section.fact("certificate", &format!("for {}, issued by {}", certificate.names.join(", "), certificate.issuer));
     let Some(end) = DateTime::<Utc>::from_timestamp(certificate.not_after, 0) else { return };
     let days = (end - Utc::now()).num_days();
     section.fact("", &format!("valid until {} ({days} days)", end.format("%Y-%m-%d")));
@@ -67,9 +64,13 @@ async fn contents(
     let method = access.login(mailbox, limits, client).await?;
     section.fact("login", &login(method, mailbox));
     let mails = client.list().await?;
-    let announced =
-        if client.capabilities().names().next().is_some() { client.capabilities().lines().collect() } else { announced };
-    section.fact("capabilities", &if announced.is_empty() { "none announced".to_owned() } else { announced.join(", ") });
+    let announced = if client.capabilities().names().next().is_some() {
+        client.capabilities().lines().collect()
+    } else {
+        announced
+    };
+    section
+        .fact("capabilities", &if announced.is_empty() { "none announced".to_owned() } else { announced.join(", ") });
     let octets: u64 = mails.iter().map(|m| m.size).fold(0, u64::saturating_add);
     section.fact("mails", &format!("{}, about {}", mails.len(), bytesize::ByteSize::b(octets).display().si()));
     let without = mails.iter().filter(|m| m.uidl.is_none()).count();
