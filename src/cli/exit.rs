@@ -1,5 +1,6 @@
 //! The exit codes: one table, here, in `--help` and in the README.
 
+use crate::config::ConfigError;
 use crate::pipeline::{Failure, FailureClass};
 use std::process::ExitCode;
 
@@ -82,9 +83,17 @@ pub fn fail(failure: &Failure) -> Exit {
     failure.class.into()
 }
 
-/// A wrong setting.
-pub fn configuration(error: &dyn std::error::Error) -> Exit {
-    fail(&Failure::new(FailureClass::Configuration, error))
+/// A wrong configuration: every mistake on a line of its own, as compilers print them.
+pub fn configuration(error: &ConfigError) -> Exit {
+    match error {
+        ConfigError::Mistakes { path, mistakes } => {
+            for mistake in mistakes {
+                eprintln!("error: {}", mistake.in_file(path));
+            }
+            Exit::Configuration
+        }
+        ConfigError::Read { .. } => fail(&Failure::new(FailureClass::Configuration, error)),
+    }
 }
 
 #[cfg(test)]

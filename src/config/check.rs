@@ -266,20 +266,26 @@ impl Checks<'_> {
 
     /// Each place and the pattern by themselves, so that all of them are named.
     fn correlator(&mut self, setting: &Path, correlator: &Correlator) {
+        if Correlators::new(std::slice::from_ref(correlator)).is_ok() {
+            return;
+        }
         let (places, pattern) = (setting.key("in"), setting.key("pattern"));
-        let one = |place: &str| Correlator { places: vec![place.to_owned()], ..correlator.clone() };
+        // With an empty pattern, which is refused before anything is compiled.
+        let at_place =
+            |p: &String| Correlator { places: vec![p.clone()], pattern: String::new(), ..correlator.clone() };
+        let of_pattern = Correlator { places: vec!["header:To".to_owned()], ..correlator.clone() };
         if correlator.places.is_empty() {
             self.report(&places, &[&places], "the list is empty: name at least one header:NAME or original:NAME");
         }
         for (at, place) in self.items(&places, correlator.places.len()).into_iter().zip(&correlator.places) {
-            if let Err(CorrelatorError::Place { .. }) = Correlators::new(&[one(place)]) {
+            if let Err(CorrelatorError::Place { .. }) = Correlators::new(&[at_place(place)]) {
                 let problem = "is no place: write header:NAME or original:NAME";
                 let problem =
                     self.shown(&at).map_or_else(|| problem.to_owned(), |shown| format!("`{shown}` {problem}"));
                 self.report(&at, &[&at], problem);
             }
         }
-        if let Err(CorrelatorError::Pattern { source, .. }) = Correlators::new(&[one("header:To")]) {
+        if let Err(CorrelatorError::Pattern { source, .. }) = Correlators::new(&[of_pattern]) {
             let written = match self.tree.find(&pattern).map(|n| &n.kind) {
                 Some(Kind::Text(text)) => text.is_written_here(),
                 _ => false,

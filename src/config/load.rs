@@ -49,9 +49,13 @@ pub enum Secrets {
 /// # Errors
 /// When the file cannot be read, and with all its mistakes when it has any.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    // A variable that is no Unicode cannot be meant.
-    let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-    check_file(path, &env, Secrets::Required).map(|(config, _)| config)
+    check_file(path, &environment(), Secrets::Required).map(|(config, _)| config)
+}
+
+/// The variables of this process's environment. One that is no Unicode cannot be meant.
+#[must_use]
+pub fn environment() -> HashMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 
 /// Reads and checks a configuration that is already in memory; `path` only names it in errors.

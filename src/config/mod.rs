@@ -23,7 +23,7 @@ mod tree;
 mod units;
 mod value;
 
-pub use load::{ConfigError, Secrets, check_file, check_text, load, parse};
+pub use load::{ConfigError, Secrets, check_file, check_text, environment, load, parse};
 pub use mistake::Mistake;
 pub use model::*;
 pub use secret::Secret;

@@ -235,9 +235,9 @@ impl Reader<'_> {
     /// The text with its variables filled in.
     pub(super) fn expand<'a>(&self, text: &'a Text, path: &Path) -> Result<Cow<'a, str>, Fault> {
         if !text.plain {
-            return Ok(Cow::Borrowed(&text.text));
+            return Ok(Cow::Borrowed(&text.content));
         }
-        let expanded = expand(&text.text, self.env).map_err(Fault::words)?;
+        let expanded = expand(&text.content, self.env).map_err(Fault::words)?;
         for name in expanded.unset {
             let problem = format!("the environment variable {name} is not set: set it, or write ${{{name}:-default}}");
             let mistake = Mistake::new(self.tree.place(path), self.tree.label(path), problem);
@@ -248,9 +248,8 @@ impl Reader<'_> {
 
     /// The words of a type for a text that it refused, without the text if that is not to be seen.
     fn reword(&self, message: String, path: &Path) -> String {
-        let text = match self.tree.find(path).map(|n| &n.kind) {
-            Some(Kind::Text(text)) => text,
-            _ => return "cannot be used".to_owned(),
+        let Some(Kind::Text(text)) = self.tree.find(path).map(|n| &n.kind) else {
+            return "cannot be used".to_owned();
         };
         let shown = text.shown().map_or("the value".to_owned(), |t| format!("`{t}`"));
         match path.last_key() {

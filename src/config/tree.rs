@@ -6,10 +6,8 @@
 
 use super::mistake::{Mistake, Mistakes, Place, shown_key, shown_value};
 use super::path::{Path, Step};
-use serde_saphyr::granit_parser::{
-    ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag,
-};
-use std::collections::HashMap;
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag};
+use std::collections::{HashMap, HashSet};
 
 /// The largest file that is read as a configuration.
 pub(super) const MAX_FILE: usize = 1_000_000;
@@ -40,7 +38,7 @@ pub(super) enum Kind {
 
 #[derive(Debug, Clone)]
 pub(super) struct Text {
-    pub text: String,
+    pub content: String,
     /// Without quotes: the only kind in which variables count and which can be null.
     pub plain: bool,
     /// Written on one line.
@@ -57,17 +55,17 @@ pub(super) struct Entry {
 impl Text {
     /// What a key without a value has.
     pub(super) fn is_null(&self) -> bool {
-        self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+        self.plain && matches!(self.content.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// Neither from the environment nor over several lines, into which a line with a secret can slip.
     pub(super) fn is_written_here(&self) -> bool {
-        self.one_line && !self.text.contains("${")
+        self.one_line && !self.content.contains("${")
     }
 
     /// The text, where a message may repeat it.
     pub(super) fn shown(&self) -> Option<&str> {
-        shown_value(&self.text).filter(|_| self.is_written_here())
+        shown_value(&self.content).filter(|_| self.is_written_here())
     }
 }
 
@@ -128,7 +126,7 @@ impl Tree {
                 let at = Path::from([Step::Key(list.to_owned()), item.clone(), Step::Key(key.to_owned())]);
                 match &self.find(&at)?.kind {
                     Kind::Text(text) if !text.is_null() => {
-                        let name = format!("{what} {}", shown_key(&text.text)?);
+                        let name = format!("{what} {}", shown_key(&text.content)?);
                         Some(if rest.is_empty() { name } else { format!("{name}: {}", Path::from(rest)) })
                     }
                     _ => None,
@@ -206,20 +204,18 @@ impl Builder<'_> {
                 let forced = self.check_tag(tag.as_deref(), &span);
                 let plain = style == ScalarStyle::Plain && !forced;
                 let one_line = span.start.line() == span.end.line();
-                let kind = Kind::Text(Text { text: text.into_owned(), plain, one_line });
-                self.close(Node { place: at, kind }, anchor)
+                let kind = Kind::Text(Text { content: text.into_owned(), plain, one_line });
+                self.close(Node { place: at, kind }, anchor);
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &span);
                 let content = Content::List(Vec::new());
                 self.open.push(Open { place: at, anchor, block: style == StructureStyle::Block, content });
-                Ok(())
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.check_tag(tag.as_deref(), &span);
                 let content = Content::Map { entries: Vec::new(), seen: HashMap::new(), key: None, merges: Vec::new() };
                 self.open.push(Open { place: at, anchor, block: style == StructureStyle::Block, content });
-                Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { place, anchor, block, content }) = self.open.pop() else { return Ok(()) };
@@ -229,14 +225,17 @@ impl Builder<'_> {
                         Kind::Map { entries: self.merge(entries, &merges, place)?, block }
                     }
                 };
-                self.close(Node { place, kind }, anchor)
+                self.close(Node { place, kind }, anchor);
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(id) => self.attach(*id, at),
-                None => Err(Mistake::new(at, None, "this alias stands inside the value that it stands for")),
+                None => {
+                    return Err(Mistake::new(at, None, "this alias stands inside the value that it stands for"));
+                }
             },
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     /// Whether the tag makes a text of what would otherwise be something else.
@@ -254,50 +253,27 @@ impl Builder<'_> {
         }
     }
 
-    fn close(&mut self, node: Node, anchor: usize) -> Result<(), Mistake> {
+    fn close(&mut self, node: Node, anchor: usize) {
         let (id, at) = (self.tree.nodes.len(), node.place);
         self.tree.nodes.push(node);
         if anchor > 0 {
             self.anchors.insert(anchor, id);
         }
-        self.attach(id, at)
+        self.attach(id, at);
     }
 
     /// Puts a node into the collection that is open: as an item, a key, or the value of the last key.
-    fn attach(&mut self, id: Id, at: Place) -> Result<(), Mistake> {
-        let Some(Open { content, .. }) = self.open.last_mut() else { return Ok(()) };
+    fn attach(&mut self, id: Id, at: Place) {
+        let Some(Open { content, .. }) = self.open.last_mut() else { return };
         match content {
             Content::List(items) => items.push(id),
             Content::Map { entries, seen, key, merges } => match key.take() {
                 Some(Key::Named(key, place)) => entries.push(Entry { key, place, value: id }),
                 Some(Key::Merge) => merges.push(id),
                 Some(Key::Dropped) => {}
-                None => {
-                    *key = Some(match self.tree.nodes.get(id).map(|n| &n.kind) {
-                        Some(Kind::Text(text)) if text.plain && text.text == "<<" => Key::Merge,
-                        Some(Kind::Text(text)) => match seen.get(&text.text) {
-                            Some(first) => {
-                                let name = shown_key(&text.text).map_or(String::new(), |k| format!(" `{k}`"));
-                                let problem =
-                                    format!("the key{name} stands in line {} already: keep one of the two", first.line);
-                                self.mistakes.push(Mistake::new(at, None, problem));
-                                Key::Dropped
-                            }
-                            None => {
-                                seen.insert(text.text.clone(), at);
-                                Key::Named(text.text.clone(), at)
-                            }
-                        },
-                        _ => {
-                            let problem = "a key must be a word: no list and no mapping can be one";
-                            self.mistakes.push(Mistake::new(at, None, problem));
-                            Key::Dropped
-                        }
-                    });
-                }
+                None => *key = Some(read_key(self.tree.nodes.get(id), at, seen, self.mistakes)),
             },
         }
-        Ok(())
     }
 
     /// Adds what `<<` brings: keys that are not given themselves, from the first mapping that has them.
@@ -309,9 +285,9 @@ impl Builder<'_> {
                 _ => sources.push(*id),
             }
         }
-        let mut given: HashMap<String, ()> = HashMap::new();
+        let mut given: HashSet<String> = HashSet::new();
         if !sources.is_empty() {
-            given.extend(entries.iter().map(|e| (e.key.clone(), ())));
+            given.extend(entries.iter().map(|e| e.key.clone()));
         }
         for id in sources {
             match self.tree.nodes.get(id) {
@@ -321,7 +297,7 @@ impl Builder<'_> {
                         return Err(Mistake::new(at, None, "`<<` merges too much: write fewer settings with it"));
                     }
                     for entry in more {
-                        if given.insert(entry.key.clone(), ()).is_none() {
+                        if given.insert(entry.key.clone()) {
                             entries.push(entry.clone());
                         }
                     }
@@ -335,6 +311,25 @@ impl Builder<'_> {
         }
         Ok(entries)
     }
+}
+
+/// What kind of key `node` is; `seen` are those before it in its mapping.
+fn read_key(node: Option<&Node>, at: Place, seen: &mut HashMap<String, Place>, mistakes: &mut Mistakes) -> Key {
+    let Some(Node { kind: Kind::Text(text), .. }) = node else {
+        mistakes.push(Mistake::new(at, None, "a key must be a word: no list and no mapping can be one"));
+        return Key::Dropped;
+    };
+    if text.plain && text.content == "<<" {
+        return Key::Merge;
+    }
+    if let Some(first) = seen.get(&text.content) {
+        let name = shown_key(&text.content).map_or(String::new(), |k| format!(" `{k}`"));
+        let problem = format!("the key{name} stands in line {} already: keep one of the two", first.line);
+        mistakes.push(Mistake::new(at, None, problem));
+        return Key::Dropped;
+    }
+    seen.insert(text.content.clone(), at);
+    Key::Named(text.content.clone(), at)
 }
 
 fn place(mark: Marker) -> Place {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Pauses between two tries grow no longer than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What holds for a whole pass, however many sessions it takes.
 #[derive(Default)]
@@ -37,12 +37,21 @@ pub(super) struct Pass {
     pub(super) starts_now: bool,
     /// The mailbox was listed once.
     pub(super) begun: bool,
-    /// No RETR is sent ahead any more.
-    pub(super) one_at_a_time: bool,
-    /// The session before this one broke.
-    broken_before: bool,
+    pub(super) pace: Pace,
     /// UIDLs of what this pass has published.
     pub(super) published: HashSet<String>,
+}
+
+/// How the next session asks for mails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Many ahead.
+    #[default]
+    Ahead,
+    /// The same, although the session before broke: networks do.
+    AheadAgain,
+    /// One at a time.
+    OneByOne,
 }
 
 impl Pass {
@@ -62,7 +71,7 @@ impl Pass {
     /// The connection broke while this mail was next. With others asked for ahead it may have been any of them: a
     /// reset throws away what was received and not yet read.
     pub(super) fn broke_on(&mut self, uidl: String) {
-        if self.one_at_a_time {
+        if self.pace == Pace::OneByOne {
             tracing::warn!(
                 mailbox = %self.run.id,
                 "the connection broke again, on one mail: it stays in the mailbox, and the others go on"
@@ -95,18 +104,19 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
         let before = pass.progress();
         match session(worker, mailbox, &place, pass).await {
             Ok(true) => {
-                pass.broken_before = false;
+                if pass.pace == Pace::AheadAgain {
+                    pass.pace = Pace::Ahead;
+                }
                 pauses = self::pauses(limits);
             }
             Ok(false) => break,
             Err(Broken { failure, retry }) => {
-                match retry {
-                    Retry::No => return Err(failure),
-                    Retry::OneAtATime => pass.one_at_a_time = true,
-                    Retry::Resume => pass.one_at_a_time |= pass.broken_before,
-                    Retry::Later => {}
-                }
-                pass.broken_before = retry == Retry::Resume;
+                pass.pace = match (retry, pass.pace) {
+                    (Retry::No, _) => return Err(failure),
+                    (Retry::OneAtATime, _) | (Retry::Resume, Pace::AheadAgain) | (_, Pace::OneByOne) => Pace::OneByOne,
+                    (Retry::Resume, Pace::Ahead) => Pace::AheadAgain,
+                    (Retry::Later, pace) => pace,
+                };
                 if pass.progress() > before {
                     pauses = self::pauses(limits);
                 }

@@ -95,7 +95,9 @@ impl Publisher {
             match outcome {
                 Outcome::Published => {
                     self.pass.published.extend(ready.listed.uidl.clone());
-                    others.iter().for_each(|other| self.pass.count_known(other));
+                    for other in &others {
+                        self.pass.count_known(other);
+                    }
                     let run = &mut self.pass.run;
                     run.published += 1;
                     for event in &ready.events {

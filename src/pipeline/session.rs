@@ -4,7 +4,7 @@ use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::fetch::fetch_round;
 use super::line::Place;
-use super::pass::Pass;
+use super::pass::{Pace, Pass};
 use super::plan::{Plan, is_due, without_doubles};
 use super::run::Worker;
 use crate::config::{Mailbox, Start, Tls};
@@ -60,8 +60,10 @@ pub(super) async fn session(
     let more = plan.fetch.len() > most;
     let fetch: Vec<Listed> = plan.fetch.into_iter().take(most).collect();
     let before = pass.progress() + pass.run.known;
-    let window =
-        if pass.one_at_a_time { Window::ONE } else { Window { count: limits.pipeline, octets: WINDOW_OCTETS } };
+    let window = match pass.pace {
+        Pace::OneByOne => Window::ONE,
+        Pace::Ahead | Pace::AheadAgain => Window { count: limits.pipeline, octets: WINDOW_OCTETS },
+    };
     let until = split.then(|| tokio::time::Instant::now() + limits.session_time.0);
 
     let round = fetch_round(worker, mailbox, place, &mut client, (fetch, window, until), &known, pass).await;

@@ -46,8 +46,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(15),
-            read_timeout: Duration::from_secs(60),
-            command_timeout: Duration::from_secs(300),
+            read_timeout: Duration::from_mins(1),
+            command_timeout: Duration::from_mins(5),
             max_mail: 30_000_000,
         }
     }
@@ -261,7 +261,9 @@ impl Client {
         let at_once = if self.capabilities.pipelining() { commands.len() } else { 1 };
         let mut replies = Vec::with_capacity(commands.len());
         for commands in commands.chunks(at_once.max(1)) {
-            commands.iter().for_each(|c| self.session.send(c));
+            for command in commands {
+                self.session.send(command);
+            }
             for _ in commands {
                 replies.push(self.reply(doing).await?);
             }

@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 8] = [
+const CORE: [&str; 12] = [
     "pop3/capability.rs",
+    "pop3/certificate.rs",
     "pop3/codec.rs",
+    "pop3/command.rs",
+    "pop3/listing.rs",
+    "pop3/login",
     "pop3/reply.rs",
     "pop3/session.rs",
     "message",
@@ -32,6 +36,20 @@ fn the_core_imports_no_runtime_no_kafka_and_no_clock() {
             for word in FORBIDDEN {
                 assert!(!code.contains(word), "{}:{}: {word} has no place in the core", file.display(), number + 1);
             }
+        }
+    }
+}
+
+#[test]
+fn the_pop3_client_needs_nothing_of_the_rest() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pop3"), &mut files);
+    assert!(files.len() > 10, "the client's files are found: {files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).expect("reads");
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            assert!(!code.contains("crate::"), "{}:{}: {line}", file.display(), number + 1);
         }
     }
 }

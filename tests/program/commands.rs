@@ -22,10 +22,10 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_names_every_command_and_every_exit_code() {
     let help = stdout(&run(&["--help"]));
-    for word in ["poll", "replay", "demo", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"] {
+    for word in ["poll", "check", "replay", "demo", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"] {
         assert!(help.contains(word), "{word} in {help}");
     }
-    for command in ["poll", "replay"] {
+    for command in ["poll", "check", "replay"] {
         assert!(stdout(&run(&[command, "--help"])).contains("Example"), "{command}");
     }
 }
@@ -43,12 +43,14 @@ fn mistakes_have_their_exit_codes_and_one_line() {
     )
     .expect("writes");
     let good = good.display().to_string();
-    let table: [(&[&str], i32, &str); 8] = [
+    let table: [(&[&str], i32, &str); 10] = [
         (&[], 64, "Usage"),
         (&["pol"], 64, "poll"),
         (&["poll"], 64, "--config"),
         (&["poll", "--config", "/nowhere.yaml"], 78, "cannot read the configuration /nowhere.yaml"),
         (&["poll", "--config", &config], 78, "unknown key `hots`: did you mean `host`?"),
+        (&["check", "--config", &config], 78, "c.yaml:4:5: mailbox a: unknown key `hots`"),
+        (&["check", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
         (&["schema", "nothing"], 64, "choose one of event, run, config"),
@@ -119,4 +121,39 @@ fn schemas_are_printed() {
         let schema: Value = serde_json::from_str(&stdout(&run(&["schema", name]))).expect("JSON");
         assert!(schema["$schema"].as_str().is_some_and(|s| s.contains("2020-12")), "{name}");
     }
+}
+
+#[test]
+fn check_of_a_configuration_alone_needs_no_secret_and_no_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("c.yaml");
+    let text = "kafka: {brokers: [\"kafka.invalid:9092\"]}\nmailboxes:\n  - name: a\n    host: pop.invalid\n    username: u\n    password: ${NOT_SET_ANYWHERE}\n";
+    fs::write(&config, text).expect("writes");
+    let output = run(&["check", "--config-only", "--config", &config.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let out = stdout(&output);
+    assert!(out.contains("NOT_SET_ANYWHERE") && out.contains("the configuration is in order"), "{out}");
+    // The same with everything in it needs the secret, and says which.
+    let output = run(&["check", "--config", &config.display().to_string()]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(stderr(&output).contains("c.yaml:6:15"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_mistake_is_on_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("c.yaml");
+    fs::write(
+        &config,
+        "kafka: {brokers: k}\nmailboxes:\n  - {name: a, host: h, usrname: u, password: hunter2, tls: on}\n",
+    )
+    .expect("writes");
+    let output = run(&["check", "--config-only", "--config", &config.display().to_string()]);
+    let lines: Vec<String> = stderr(&output).lines().map(str::to_owned).collect();
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines.iter().all(|l| l.starts_with("error: ") && l.contains("c.yaml:") && !l.contains("hunter2")),
+        "{lines:?}"
+    );
 }

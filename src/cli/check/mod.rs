@@ -10,7 +10,7 @@ use super::Exit;
 use super::exit::configuration;
 use super::poll::{KAFKA_WAIT, choose, resolver};
 use crate::auth::dns::{Code, RecordType};
-use crate::config::{self, Config, ConfigError, Secrets};
+use crate::config::{self, Config, Secrets};
 use crate::pipeline::{Access, Failure, FailureClass};
 use crate::sink::{KafkaFacts, KafkaSink};
 use futures_util::StreamExt;
@@ -40,9 +40,9 @@ pub struct Args {
 
 pub async fn main(args: Args) -> Exit {
     let secrets = if args.config_only { Secrets::MayBeMissing } else { Secrets::Required };
-    let (config, warnings) = match config::check_file(&args.config, &std::env::vars().collect(), secrets) {
+    let (config, warnings) = match config::check_file(&args.config, &config::environment(), secrets) {
         Ok(checked) => checked,
-        Err(error) => return wrong(&error, &args.config),
+        Err(error) => return configuration(&error),
     };
     let mut section = Section::new(&format!("configuration {}", args.config.display()));
     for warning in &warnings {
@@ -88,17 +88,6 @@ pub async fn main(args: Args) -> Exit {
             class.into()
         }
     }
-}
-
-/// Every mistake on a line of its own, as compilers print them.
-fn wrong(error: &ConfigError, path: &Path) -> Exit {
-    if error.mistakes().is_empty() {
-        return configuration(error);
-    }
-    for mistake in error.mistakes() {
-        eprintln!("error: {}", mistake.in_file(path));
-    }
-    Exit::Configuration
 }
 
 async fn kafka(config: &Config) -> Section {
