@@ -302,14 +302,9 @@ impl Client {
         let Some((number, size)) = self.asked.front().copied() else { return Ok(None) };
         let until = self.deadline(size);
         loop {
-            if self.held.is_some() {
-                if self.session.begun() {
-                    break;
-                }
-                if self.session.outstanding() == 0 {
-                    self.settle(size, doing).await?;
-                    break;
-                }
+            if self.held.is_some() && self.session.outstanding() == 0 {
+                self.settle(size, doing).await?;
+                break;
             }
             match self.take(doing)? {
                 Some((sent, reply)) => {
@@ -327,6 +322,7 @@ impl Client {
                         return Ok(Some(self.give(before)));
                     }
                 }
+                None if self.held.is_some() && self.session.begun() => break,
                 None => self.read(until, doing).await?,
             }
         }
