@@ -242,10 +242,14 @@ impl Checks<'_> {
                 self.report(&key(name), &[&key(name)], "must be at least 1");
             }
         }
-        for (name, Span(value)) in [("command_timeout", limits.command_timeout), ("session_time", limits.session_time)]
-        {
-            if value < Duration::from_secs(1) {
-                self.report(&key(name), &[&key(name)], "must be at least 1s");
+        for (name, Span(value), (least, text)) in [
+            ("connect_timeout", limits.connect_timeout, (Duration::from_millis(100), "100ms")),
+            ("read_timeout", limits.read_timeout, (Duration::from_millis(100), "100ms")),
+            ("command_timeout", limits.command_timeout, (Duration::from_secs(1), "1s")),
+            ("session_time", limits.session_time, (Duration::from_secs(1), "1s")),
+        ] {
+            if value < least {
+                self.report(&key(name), &[&key(name)], format!("must be at least {text}"));
             }
         }
         if limits.retries > MAX_RETRIES {

@@ -15,7 +15,7 @@ const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), (u8, i64, i64)> = TableDefi
 /// Mailbox → seconds since 1970 of its first pass.
 const BEGUN: TableDefinition<'_, &str, i64> = TableDefinition::new("begun.v1");
 
-/// How long a digest is remembered after the mail was last there.
+/// How long a digest is remembered after the mail was last fetched, once its id is forgotten.
 const KEEP_DIGESTS: TimeDelta = TimeDelta::days(180);
 /// Memory for pages.
 const CACHE: usize = 8 * 1024 * 1024;
@@ -89,6 +89,12 @@ impl FileLedger {
             let state = if state == 0 { State::BeforeStart } else { State::Published };
             let at = DateTime::from_timestamp(at, 0).unwrap_or_default();
             known.digests.insert(Digest(digest), Seen { state, at });
+        }
+        // A mail that is still there is known by its digest for as long, even if it was last fetched long ago.
+        for entry in known.by_uidl.values() {
+            if let Some(digest) = entry.digest.as_deref().and_then(Digest::parse) {
+                known.digests.entry(digest).or_insert(Seen { state: entry.state, at: entry.at });
+            }
         }
         Ok(known)
     }
@@ -216,8 +222,10 @@ mod tests {
         assert!(ledger.known("b").expect("reads").is_new());
         drop(ledger);
         let later = FileLedger::open(&path, now + TimeDelta::days(200)).expect("opens");
-        assert!(later.known("a").expect("reads").digests.is_empty(), "old digests are dropped");
-        assert_eq!(later.known("a").expect("reads").by_uidl.len(), 1, "what still lies there is not");
+        let a = later.known("a").expect("reads");
+        assert_eq!(a.by_uidl.len(), 1, "what still lies there is not forgotten");
+        let digests: Vec<_> = a.digests.keys().copied().collect();
+        assert_eq!(digests, [Digest::of(b"x")], "old digests are dropped, but for what still lies there");
     }
 
     #[test]

@@ -17,6 +17,21 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut out = [0; 32];
+        if text.len() != 2 * out.len() || !text.is_ascii() {
+            return None;
+        }
+        for (octet, at) in out.iter_mut().zip((0..).step_by(2)) {
+            *octet = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Self(out))
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))

@@ -2,15 +2,16 @@
 //! task of its own.
 
 use super::access::Broken;
+use super::failure::{Failure, FailureClass};
 use super::line::{Judged, Place};
 use super::pass::Pass;
 use super::publish::{Publisher, Ready};
 use super::run::Worker;
 use super::session::Round;
 use crate::config::Mailbox;
-use crate::ledger::Known;
+use crate::ledger::{Known, State};
 use crate::message::{Digest, RawMail};
-use crate::pop3::{Body, Client, Listed, Window};
+use crate::pop3::{Body, Client, Listed, Retry, Window};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -19,33 +20,53 @@ use tokio::time::Instant;
 /// Judged mails that may wait for the sink.
 const JUDGED: usize = 1_000;
 
+/// What a session is to fetch.
+pub(super) struct Job {
+    pub(super) mails: Vec<Listed>,
+    pub(super) window: Window,
+    /// When the session has lasted long enough.
+    pub(super) until: Option<Instant>,
+}
+
 /// Fetches, judges and publishes side by side.
 pub(super) async fn fetch_round(
     worker: &Arc<Worker>,
     mailbox: &Arc<Mailbox>,
     place: &Arc<Place>,
     client: &mut Client,
-    (fetch, window, until): (Vec<Listed>, Window, Option<Instant>),
-    known: &Known,
+    job: Job,
+    known: Known,
     pass: &mut Pass,
 ) -> Round {
+    let Known { by_uidl, digests, .. } = known;
     let (judged_out, judged_in) = mpsc::channel(JUDGED);
-    let mut publisher =
-        Publisher::new(Arc::clone(worker), Arc::clone(mailbox), known.digests.clone(), std::mem::take(pass));
-    let (fetched, ()) = tokio::join!(
-        fetch_all(worker, place, client, (fetch, window, until), judged_out),
-        publisher.take_all(judged_in)
-    );
+    let mut publisher = Publisher::new(Arc::clone(worker), Arc::clone(mailbox), digests, std::mem::take(pass));
+    let (fetched, ()) = tokio::join!(fetch_all(worker, place, client, job, judged_out), publisher.take_all(judged_in));
     let mut round;
-    (*pass, round) = publisher.finish();
+    let judged;
+    (*pass, round, judged) = publisher.finish();
     pass.run.fetched += fetched.mails;
     pass.run.octets += fetched.octets;
-    pass.run.refused += fetched.refused;
-    pass.refused.extend(fetched.refused_uidls);
+    pass.run.refused += fetched.refused.len() as u64;
+    for mail in &fetched.refused {
+        pass.settled.leave(mail);
+    }
+    if round.broken.is_none() && judged < fetched.mails {
+        let message = format!("{} mails could not be judged: they stay in the mailbox", fetched.mails - judged);
+        round.broken = Some(Failure { class: FailureClass::Internal, message }.into());
+    }
     // A sink that fails is the reason why the fetching ended, not the other way round.
-    round.broken = round.broken.take().or(fetched.broken);
-    if let (Some(_), Some(uidl)) = (&round.broken, fetched.broke_on) {
-        pass.broke_on(uidl);
+    if round.broken.is_none()
+        && let Some(mut broken) = fetched.broken
+    {
+        if let Some(mail) = fetched.broke_on {
+            let entry = mail.uidl.as_ref().and_then(|uidl| by_uidl.get(uidl));
+            let published = entry.is_some_and(|e| e.state == State::Published);
+            if !pass.broke_on(&mail, published, fetched.mails) {
+                broken.retry = Retry::No;
+            }
+        }
+        round.broken = Some(broken);
     }
     round.overtime = fetched.overtime;
     round
@@ -56,11 +77,10 @@ struct FetchResult {
     mails: u64,
     octets: u64,
     /// Mails that the server would not send; they stay.
-    refused: u64,
-    refused_uidls: Vec<String>,
+    refused: Vec<Listed>,
     broken: Option<Broken>,
     /// The mail that was next when the connection broke.
-    broke_on: Option<String>,
+    broke_on: Option<Listed>,
     overtime: bool,
 }
 
@@ -69,11 +89,11 @@ async fn fetch_all(
     worker: &Arc<Worker>,
     place: &Arc<Place>,
     client: &mut Client,
-    (fetch, window, until): (Vec<Listed>, Window, Option<Instant>),
+    Job { mails, window, until }: Job,
     judged: mpsc::Sender<Ready>,
 ) -> FetchResult {
-    let mut by_number: HashMap<u32, Listed> = fetch.iter().map(|l| (l.number, l.clone())).collect();
-    client.plan(fetch.iter().map(|l| (l.number, l.size)), window);
+    client.plan(mails.iter().map(|l| (l.number, l.size)), window);
+    let mut by_number: HashMap<u32, Listed> = mails.into_iter().map(|l| (l.number, l)).collect();
     let mut result = FetchResult::default();
     while let Some((number, size)) = client.upcoming() {
         let overtime = until.is_some_and(|until| Instant::now() >= until);
@@ -90,7 +110,7 @@ async fn fetch_all(
             Ok(Some(fetched)) => fetched,
             Ok(None) => break,
             Err(error) => {
-                result.broke_on = by_number.remove(&number).and_then(|l| l.uidl);
+                result.broke_on = by_number.remove(&number);
                 result.broken = Some(error.into());
                 break;
             }
@@ -101,8 +121,7 @@ async fn fetch_all(
             Err(status) => {
                 // Another session deleted it, or the server cannot read it: the others go on.
                 tracing::warn!(mailbox = %place.mailbox, number = listed.number, said = %status.safe_text(), "the server refused a mail: it stays in the mailbox");
-                result.refused += 1;
-                result.refused_uidls.extend(listed.uidl);
+                result.refused.push(listed);
                 continue;
             }
         };

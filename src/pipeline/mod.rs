@@ -15,6 +15,7 @@ mod plan;
 mod publish;
 mod run;
 mod session;
+mod settled;
 
 pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};

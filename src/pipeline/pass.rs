@@ -7,20 +7,21 @@
 //! UIDL tells.
 //!
 //! A session that breaks is followed by another, which goes on with what is left. Where the server lost its way, or
-//! two sessions broke in a row, the next asks for one mail at a time: only then is it certain on which mail a
-//! connection breaks. That mail is left for the next run, so that it does not keep the others from coming. Failures
-//! that may pass are tried again after pauses that double.
+//! two sessions broke in a row, the next sends one command at a time: only then is it certain on which mail a
+//! connection breaks. That mail is left for the next run, so that it does not keep the others from coming. It also
+//! takes fewer mails, so that it reaches DELE and QUIT. Failures that may pass are tried again after pauses that
+//! double, and only mails that the pass had not seen before make the count of tries start anew.
 
 use super::access::Broken;
 use super::failure::Failure;
 use super::line::Place;
 use super::run::Worker;
 use super::session::session;
+use super::settled::Settled;
 use crate::config::{Limits, Mailbox};
 use crate::event::run::MailboxRun;
 use crate::pop3::{Listed, Retry};
 use backon::BackoffBuilder;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,54 +32,73 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 #[derive(Default)]
 pub(super) struct Pass {
     pub(super) run: MailboxRun,
-    /// UIDLs that the server or the sink refused: they are left for the next run.
-    pub(super) refused: HashSet<String>,
+    pub(super) settled: Settled,
     /// Whether this is the first pass over a mailbox with `start: now`.
     pub(super) starts_now: bool,
-    /// The mailbox was listed once.
+    /// The mailbox was logged in to and listed once.
     pub(super) begun: bool,
     pub(super) pace: Pace,
-    /// UIDLs of what this pass has published.
-    pub(super) published: HashSet<String>,
+    /// Fewer mails a session than the limit, so that one reaches its QUIT although connections break.
+    pub(super) session_mails: Option<usize>,
+    /// Ids seem to change from session to session: the rest is taken in one.
+    pub(super) unsplit: bool,
 }
 
-/// How the next session asks for mails.
+/// How the next session talks to the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Many ahead.
+    /// Many commands ahead.
     #[default]
     Ahead,
     /// The same, although the session before broke: networks do.
     AheadAgain,
-    /// One at a time.
+    /// One command at a time, until a session ends well.
     OneByOne,
+    /// One command at a time: the server loses its way otherwise.
+    OneByOneForGood,
+}
+
+impl Pace {
+    pub(super) fn is_one_by_one(self) -> bool {
+        matches!(self, Self::OneByOne | Self::OneByOneForGood)
+    }
+
+    /// The pace after a session that ended well.
+    fn after_success(self) -> Self {
+        if self == Self::OneByOneForGood { self } else { Self::Ahead }
+    }
+
+    /// The pace after a session that broke.
+    fn after(self, retry: Retry) -> Self {
+        match (retry, self) {
+            (Retry::OneAtATime, _) => Self::OneByOneForGood,
+            (Retry::Resume, Self::Ahead) => Self::AheadAgain,
+            (Retry::Resume, Self::AheadAgain) => Self::OneByOne,
+            (_, pace) => pace,
+        }
+    }
 }
 
 impl Pass {
-    /// Mails that no further session has to publish.
-    pub(super) fn progress(&self) -> u64 {
-        self.run.published + self.run.before_start + self.run.refused + self.run.deleted
-    }
-
-    /// A mail that was published earlier. One of this very pass, fetched again after a broken connection, is counted
-    /// already.
-    pub(super) fn count_known(&mut self, mail: &Listed) {
-        if !mail.uidl.as_ref().is_some_and(|uidl| self.published.contains(uidl)) {
-            self.run.known += 1;
+    /// The connection broke while this mail was next, after `fetched` others of the session. With many asked for
+    /// ahead it may have been any of them: a reset throws away what was received and not yet read. Says whether
+    /// another session may do better.
+    pub(super) fn broke_on(&mut self, mail: &Listed, published: bool, fetched: u64) -> bool {
+        self.session_mails = Some(usize::try_from(fetched / 2).unwrap_or(usize::MAX).max(1));
+        if !self.pace.is_one_by_one() {
+            return true;
         }
-    }
-
-    /// The connection broke while this mail was next. With others asked for ahead it may have been any of them: a
-    /// reset throws away what was received and not yet read.
-    pub(super) fn broke_on(&mut self, uidl: String) {
-        if self.pace == Pace::OneByOne {
-            tracing::warn!(
-                mailbox = %self.run.id,
-                "the connection broke again, on one mail: it stays in the mailbox, and the others go on"
-            );
-            self.refused.insert(uidl);
-            self.run.refused += 1;
+        if published {
+            // Nothing is lost: it is only not deleted in this run.
+            self.settled.leave(mail);
+            return true;
         }
+        tracing::warn!(
+            mailbox = %self.run.id,
+            "the connection broke again, on one mail: it stays in the mailbox, and the others go on"
+        );
+        self.run.refused += 1;
+        self.settled.blame(mail)
     }
 }
 
@@ -101,26 +121,27 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
     let limits = &worker.config.limits;
     let mut pauses = pauses(limits);
     while !worker.is_stopping() {
-        let before = pass.progress();
-        match session(worker, mailbox, &place, pass).await {
-            Ok(true) => {
-                if pass.pace == Pace::AheadAgain {
-                    pass.pace = Pace::Ahead;
+        let before = (pass.settled.count(), pass.run.refused);
+        pass.settled.next_session();
+        let ended = session(worker, mailbox, &place, pass).await;
+        let progress = pass.settled.count() > before.0;
+        match ended {
+            Ok(more) => {
+                pass.pace = pass.pace.after_success();
+                pass.session_mails = pass.session_mails.map(|mails| mails.saturating_mul(2));
+                if !more || (!progress && pass.unsplit) {
+                    break;
                 }
+                pass.unsplit |= !progress;
                 pauses = self::pauses(limits);
             }
-            Ok(false) => break,
             Err(Broken { failure, retry }) => {
-                pass.pace = match (retry, pass.pace) {
-                    (Retry::No, _) => return Err(failure),
-                    (Retry::OneAtATime, _) | (Retry::Resume, Pace::AheadAgain) | (_, Pace::OneByOne) => Pace::OneByOne,
-                    (Retry::Resume, Pace::Ahead) => Pace::AheadAgain,
-                    (Retry::Later, pace) => pace,
-                };
-                if pass.progress() > before {
+                pass.pace = pass.pace.after(retry);
+                if progress || pass.run.refused > before.1 {
                     pauses = self::pauses(limits);
                 }
-                let Some(pause) = pauses.next() else { return Err(failure) };
+                let pause = if retry == Retry::No { None } else { pauses.next() };
+                let Some(pause) = pause else { return Err(failure) };
                 tracing::warn!(
                     mailbox = %mailbox.name,
                     reason = %failure.message,
@@ -145,4 +166,42 @@ fn pauses(limits: &Limits) -> impl Iterator<Item = Duration> + use<> {
         .with_max_times(limits.retries)
         .with_jitter()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pace, Pass, Retry};
+    use crate::pop3::Listed;
+
+    #[test]
+    fn the_pace_of_a_server_that_breaks() {
+        let mut pace = Pace::Ahead;
+        for (retry, next) in [
+            (Retry::Later, Pace::Ahead),
+            (Retry::Resume, Pace::AheadAgain),
+            (Retry::Later, Pace::AheadAgain),
+            (Retry::Resume, Pace::OneByOne),
+            (Retry::Resume, Pace::OneByOne),
+            (Retry::OneAtATime, Pace::OneByOneForGood),
+            (Retry::Resume, Pace::OneByOneForGood),
+        ] {
+            pace = pace.after(retry);
+            assert_eq!(pace, next);
+        }
+        assert_eq!(Pace::OneByOneForGood.after_success(), Pace::OneByOneForGood);
+        assert_eq!(Pace::OneByOne.after_success(), Pace::Ahead);
+    }
+
+    #[test]
+    fn a_mail_is_blamed_only_when_it_was_asked_for_alone() {
+        let mail = |number| Listed { number, uidl: None, size: 1 };
+        let mut pass = Pass::default();
+        assert!(pass.broke_on(&mail(1), false, 40));
+        assert_eq!((pass.run.refused, pass.session_mails, pass.settled.skips(&mail(1))), (0, Some(20), false));
+        pass.pace = Pace::OneByOne;
+        assert!(pass.broke_on(&mail(2), true, 0));
+        assert_eq!((pass.run.refused, pass.session_mails, pass.settled.skips(&mail(2))), (0, Some(1), true));
+        assert!(pass.broke_on(&mail(3), false, 0));
+        assert_eq!((pass.run.refused, pass.settled.skips(&mail(3))), (1, true));
+    }
 }

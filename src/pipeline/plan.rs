@@ -38,9 +38,13 @@ pub(super) fn without_doubles(mut listed: Vec<Listed>) -> Vec<Listed> {
 pub(super) struct Plan {
     /// Published earlier, and not due for deletion yet.
     pub(super) known: u64,
-    /// New mails, and those that are due: a mail is deleted only by a session that has fetched it
-    /// and knows it by its digest, because a server may use an id again.
-    pub(super) fetch: Vec<Listed>,
+    /// New mails.
+    pub(super) fresh: Vec<Listed>,
+    /// Mails that are due: a mail is deleted only by a session that has fetched it and knows it by its digest,
+    /// because a server may use an id again.
+    pub(super) due: Vec<Listed>,
+    /// Mails without an id: only fetching tells what they are.
+    pub(super) nameless: Vec<Listed>,
     /// Left alone for good.
     pub(super) before_start: Vec<Done>,
     /// UIDLs that the server has not listed for long, those that it does not list now, and those
@@ -62,13 +66,13 @@ impl Plan {
             }
         }
         for mail in listed {
-            let Some(uidl) = &mail.uidl else {
-                plan.fetch.push(mail);
-                continue;
-            };
-            if pass.refused.contains(uidl) {
+            if pass.settled.skips(&mail) {
                 continue;
             }
+            let Some(uidl) = &mail.uidl else {
+                plan.nameless.push(mail);
+                continue;
+            };
             match known.by_uidl.get(uidl) {
                 Some(entry) => plan.known_mail(mailbox, mail, entry, now),
                 None if pass.starts_now => plan.before_start.push(Done {
@@ -79,7 +83,7 @@ impl Plan {
                     at: now,
                     seen: now,
                 }),
-                None => plan.fetch.push(mail),
+                None => plan.fresh.push(mail),
             }
         }
         plan
@@ -91,11 +95,25 @@ impl Plan {
         }
         let due = entry.state == State::Published && is_due(mailbox.retention, entry.at, now);
         let another = entry.listed_size.is_some_and(|size| size != mail.size);
-        if due || another {
-            self.fetch.push(mail);
-        } else {
-            self.known += 1;
+        match (due, another) {
+            (true, _) => self.due.push(mail),
+            (false, true) => self.fresh.push(mail),
+            (false, false) => self.known += 1,
         }
+    }
+
+    /// The mails of one session, `most` of those with an id, and whether others remain. New mails come before those
+    /// that are only to be deleted. Mails without an id come last and together: the session after this one could not
+    /// tell which of them were done.
+    pub(super) fn session(self, most: usize) -> (Vec<Listed>, bool) {
+        let mut mails = self.fresh;
+        mails.extend(self.due);
+        if mails.len() > most {
+            mails.truncate(most);
+            return (mails, true);
+        }
+        mails.extend(self.nameless);
+        (mails, false)
     }
 }
 
@@ -144,17 +162,37 @@ mod tests {
         }
         let mails = ["new", "fresh", "due", "old", "back", "refused"].iter().zip(1..).map(|(u, n)| listed(n, u, 10));
         let mails = mails.chain([listed(7, "reused", 11)]).collect();
-        let pass = Pass { refused: ["refused".to_owned()].into(), ..Pass::default() };
+        let mut pass = Pass::default();
+        pass.settled.leave(&listed(99, "refused", 10));
         let fortnight = Retention::DeleteAfter(Span::seconds(14 * 24 * 3600));
         let plan = Plan::new(&mailbox(fortnight), mails, &known, &pass, now());
-        let fetch: Vec<&str> = plan.fetch.iter().filter_map(|l| l.uidl.as_deref()).collect();
-        assert_eq!(fetch, ["new", "due", "reused"], "a mail that is due is fetched before it is deleted");
+        let ids = |mails: &[Listed]| mails.iter().filter_map(|l| l.uidl.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&plan.fresh), ["new", "reused"]);
+        assert_eq!(ids(&plan.due), ["due"], "a mail that is due is fetched before it is deleted");
         assert_eq!(plan.known, 3, "fresh, old and back");
         assert_eq!(
             (plan.gone, plan.missing, plan.back),
             (vec!["gone".to_owned()], vec!["missing".to_owned()], vec!["back".to_owned()])
         );
         assert!(plan.before_start.is_empty());
+    }
+
+    #[test]
+    fn new_mails_first_and_those_without_an_id_last() {
+        let nameless = Listed { number: 9, uidl: None, size: 1 };
+        let plan = || Plan {
+            fresh: vec![listed(3, "new", 1), listed(4, "newer", 1)],
+            due: vec![listed(1, "due", 1)],
+            nameless: vec![nameless.clone()],
+            ..Plan::default()
+        };
+        let numbers = |most| {
+            let (mails, more) = plan().session(most);
+            (mails.iter().map(|m| m.number).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(numbers(1), (vec![3], true));
+        assert_eq!(numbers(2), (vec![3, 4], true));
+        assert_eq!(numbers(3), (vec![3, 4, 1, 9], false));
     }
 
     #[test]

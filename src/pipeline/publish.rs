@@ -39,21 +39,24 @@ pub(super) struct Publisher {
     digests: HashMap<Digest, Seen>,
     pass: Pass,
     round: Round,
+    /// Mails that came.
+    taken: u64,
 }
 
 impl Publisher {
     pub(super) fn new(worker: Arc<Worker>, mailbox: Arc<Mailbox>, digests: HashMap<Digest, Seen>, pass: Pass) -> Self {
-        Self { worker, mailbox, digests, pass, round: Round::default() }
+        Self { worker, mailbox, digests, pass, round: Round::default(), taken: 0 }
     }
 
-    /// What was counted, and what became of the mails.
-    pub(super) fn finish(self) -> (Pass, Round) {
-        (self.pass, self.round)
+    /// What was counted, what became of the mails, and how many there were.
+    pub(super) fn finish(self) -> (Pass, Round, u64) {
+        (self.pass, self.round, self.taken)
     }
 
     pub(super) async fn take_all(&mut self, mut judged: mpsc::Receiver<Ready>) {
         let mut batch = Vec::new();
         while judged.recv_many(&mut batch, BATCH).await > 0 {
+            self.taken += batch.len() as u64;
             if let Err(failure) = self.take(std::mem::take(&mut batch)).await {
                 self.round.broken = Some(failure.into());
                 // Closing the channel tells the fetcher to stop.
@@ -68,16 +71,21 @@ impl Publisher {
         let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
         for ready in batch {
             let now = self.worker.now();
-            if let Some(seen) = self.digests.get(&ready.digest).copied() {
-                // Byte-identical mails in one mailbox are one mail.
+            let earlier = self.pass.settled.get(&ready.digest);
+            if let Some(seen) = earlier.map(|(seen, _)| seen).or_else(|| self.digests.get(&ready.digest).copied()) {
+                // Byte-identical mails in one mailbox are one mail. One that an earlier session of this pass had is
+                // counted already.
                 match seen.state {
-                    State::Published => self.pass.count_known(&ready.listed),
+                    _ if earlier.is_some_and(|(_, in_an_earlier_session)| in_an_earlier_session) => {}
+                    State::Published => self.pass.run.known += 1,
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
+                self.pass.settled.add(ready.digest, seen);
                 done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
             } else if self.is_before_start(&ready, now) {
                 self.pass.run.before_start += 1;
                 let seen = Seen { state: State::BeforeStart, at: now };
+                self.pass.settled.add(ready.digest, seen);
                 done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
             } else if let Some(others) = twins.get_mut(&ready.digest) {
                 others.push(ready.listed);
@@ -94,17 +102,14 @@ impl Publisher {
             let others = twins.remove(&ready.digest).unwrap_or_default();
             match outcome {
                 Outcome::Published => {
-                    self.pass.published.extend(ready.listed.uidl.clone());
-                    for other in &others {
-                        self.pass.count_known(other);
-                    }
                     let run = &mut self.pass.run;
                     run.published += 1;
+                    run.known += others.len() as u64;
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
                     let seen = Seen { state: State::Published, at: now };
-                    self.digests.insert(ready.digest, seen);
+                    self.pass.settled.add(ready.digest, seen);
                     for listed in others.into_iter().chain([ready.listed.clone()]) {
                         let record = finished(&listed, ready.digest, seen, now);
                         done.push((listed, record));
@@ -112,8 +117,9 @@ impl Publisher {
                 }
                 Outcome::Refused(reason) => {
                     self.pass.run.refused += 1 + others.len() as u64;
-                    let uidls = others.into_iter().chain([ready.listed.clone()]).filter_map(|l| l.uidl);
-                    self.pass.refused.extend(uidls);
+                    for mail in others.iter().chain([&ready.listed]) {
+                        self.pass.settled.leave(mail);
+                    }
                     tracing::error!(
                         mailbox = %self.mailbox.name, digest = %ready.digest, octets = ready.size, %reason,
                         "the events of a mail cannot be published: it stays in the mailbox"

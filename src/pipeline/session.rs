@@ -2,15 +2,15 @@
 
 use super::access::Broken;
 use super::failure::{Failure, FailureClass};
-use super::fetch::fetch_round;
+use super::fetch::{Job, fetch_round};
 use super::line::Place;
-use super::pass::{Pace, Pass};
+use super::pass::Pass;
 use super::plan::{Plan, is_due, without_doubles};
 use super::run::Worker;
 use crate::config::{Mailbox, Start, Tls};
 use crate::event::run::MailboxRun;
 use crate::ledger::{Done, Known};
-use crate::pop3::{Client, Listed, Method, QuitOutcome, Window};
+use crate::pop3::{Client, Listed, Method, QuitOutcome, Retry, Window};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,10 +36,8 @@ pub(super) async fn session(
     pass: &mut Pass,
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
-    let mut client = worker.access.connect(mailbox, limits).await?;
-    let method = worker.access.login(mailbox, limits, &mut client).await?;
-    warn_of_clear_text(mailbox, method, pass);
-    let listed = without_doubles(client.list().await?);
+    let mut client = enter(worker, mailbox, pass).await?;
+    let listed = without_doubles(client.list().await.map_err(|e| before_fetching(e.into()))?);
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
@@ -52,21 +50,25 @@ pub(super) async fn session(
     }
     pass.run.before_start += plan.before_start.len() as u64;
     note(worker, mailbox, &known, &plan).await?;
-    // A mail without an id is known again only by fetching it, so a mailbox of those is done in one
-    // session: the next one would begin with the same mails. And a server that wants a pause between two logins
-    // is not to be logged in to more often than needed.
-    let split = client.capabilities().login_delay().is_none() && plan.fetch.iter().all(|l| l.uidl.is_some());
-    let most = if split { limits.session_mails } else { usize::MAX };
-    let more = plan.fetch.len() > most;
-    let fetch: Vec<Listed> = plan.fetch.into_iter().take(most).collect();
-    let before = pass.progress() + pass.run.known;
-    let window = match pass.pace {
-        Pace::OneByOne => Window::ONE,
-        Pace::Ahead | Pace::AheadAgain => Window { count: limits.pipeline, octets: WINDOW_OCTETS },
-    };
-    let until = split.then(|| tokio::time::Instant::now() + limits.session_time.0);
+    // A server that wants a pause between two logins is not to be logged in to more often than needed, and a dry run
+    // has nothing to commit.
+    let split = client.capabilities().login_delay().is_none_or(|seconds| seconds == 0)
+        && !pass.unsplit
+        && !worker.dry_run
+        && plan.nameless.len() <= limits.session_mails;
+    let most = if split { limits.session_mails.min(pass.session_mails.unwrap_or(usize::MAX)) } else { usize::MAX };
+    let nameless = !plan.nameless.is_empty();
+    let (mails, more) = plan.session(most);
+    if pass.starts_now && !nameless {
+        // What lay there is noted: what comes from now on is new, even if this session breaks.
+        pass.starts_now = false;
+    }
+    let window =
+        if pass.pace.is_one_by_one() { Window::ONE } else { Window { count: limits.pipeline, octets: WINDOW_OCTETS } };
+    let until = (split && (more || !nameless)).then(|| tokio::time::Instant::now() + limits.session_time.0);
 
-    let round = fetch_round(worker, mailbox, place, &mut client, (fetch, window, until), &known, pass).await;
+    let job = Job { mails, window, until };
+    let round = fetch_round(worker, mailbox, place, &mut client, job, known, pass).await;
     // After a failure, and in a dry run, the connection is dropped without QUIT: nothing is deleted
     // by a session that cannot be trusted, and Gmail hides what was fetched in a session that ended
     // with QUIT. The ledger knows what was published; the next session deletes it.
@@ -78,8 +80,35 @@ pub(super) async fn session(
     }
     let now = worker.now();
     let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
-    finish(worker, client, mailbox, due.collect(), &mut pass.run).await?;
-    Ok((more || round.overtime) && pass.progress() + pass.run.known > before)
+    let due: Vec<Listed> = due.collect();
+    pass.settled.deleting(&due);
+    finish(worker, client, mailbox, due, &mut pass.run).await?;
+    Ok(more || round.overtime)
+}
+
+/// Connects and logs in.
+async fn enter(worker: &Arc<Worker>, mailbox: &Mailbox, pass: &Pass) -> Result<Client, Broken> {
+    let limits = &worker.config.limits;
+    let mut client = worker.access.connect(mailbox, limits).await.map_err(|e| before_fetching(e.into()))?;
+    client.one_at_a_time(pass.pace.is_one_by_one());
+    match worker.access.login(mailbox, limits, &mut client).await {
+        Ok(method) => {
+            warn_of_clear_text(mailbox, method, pass);
+            Ok(client)
+        }
+        // The same credentials were good a moment ago: a lock, from a server that has no code for it.
+        Err(broken) if pass.begun && broken.failure.class == FailureClass::Credentials => {
+            let message = format!("{} (in this run they were good before)", broken.failure.message);
+            Err(Broken { failure: Failure { class: FailureClass::Temporary, message }, retry: Retry::Later })
+        }
+        Err(broken) => Err(before_fetching(broken)),
+    }
+}
+
+/// A connection that breaks before a mail was asked for says nothing about mails: the next one is no slower.
+fn before_fetching(broken: Broken) -> Broken {
+    let retry = if broken.retry == Retry::Resume { Retry::Later } else { broken.retry };
+    Broken { retry, ..broken }
 }
 
 /// Once a pass: what the setting gives away, and whether the password was part of it.

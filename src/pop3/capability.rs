@@ -12,7 +12,8 @@ impl Capabilities {
         let lines = lines
             .take(200)
             .filter_map(|line| {
-                let line = String::from_utf8_lossy(line);
+                let line: String =
+                    String::from_utf8_lossy(line).chars().filter(|c| !c.is_control()).take(500).collect();
                 let mut words = line.split_whitespace();
                 Some((words.next()?.to_ascii_uppercase(), words.map(str::to_owned).collect()))
             })

@@ -6,7 +6,7 @@ use super::command::{Command, Sent};
 use super::error::Pop3Error;
 use super::listing::{Listed, listing};
 use super::login::{Credentials, Login, LoginError, Method, Next, Offer};
-use super::reply::Status;
+use super::reply::{ResponseCode, Status};
 use super::session::{Session, SessionError};
 use super::transport::{Endpoint, Security, Stream, TlsFacts};
 use std::collections::VecDeque;
@@ -26,8 +26,10 @@ const SLOWEST: u64 = 4 * 1024;
 const DELE_BATCH: usize = 200;
 /// How long the rest of a mail that is much shorter than listed is waited for.
 const SUSPICION: Duration = Duration::from_millis(250);
-/// What makes one SCRAM exchange differ from every other, in octets.
-const CHANCE: usize = 24;
+/// So often in a session; after that the server's sizes are known to be wrong.
+const MOST_SUSPICIONS: u32 = 20;
+/// Octets of the nonce that makes one SCRAM exchange differ from every other.
+const NONCE: usize = 24;
 
 /// How long to wait, and how much to take.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +113,9 @@ pub struct Client {
     held: Option<Fetched>,
     /// Nothing that was written waits below.
     flushed: bool,
+    /// Commands are sent ahead where the server announces PIPELINING.
+    ahead: bool,
+    suspicions: u32,
 }
 
 impl Client {
@@ -140,6 +145,8 @@ impl Client {
             asked_octets: 0,
             held: None,
             flushed: true,
+            ahead: true,
+            suspicions: 0,
         };
         let greeting = client.greeting(endpoint).await?;
         if let Security::Starttls(connector) = security {
@@ -159,9 +166,10 @@ impl Client {
         let (host, port) = (endpoint.host.clone(), endpoint.port);
         let within = self.settings.connect_timeout;
         let clear = !self.stream.is_encrypted();
-        match timeout(within, self.receive("it waited for the greeting")).await {
+        let doing = "it waited for the greeting";
+        match timeout(within, self.receive(doing)).await {
             Err(_) | Ok(Err(Pop3Error::Silent { .. })) if clear => Err(Pop3Error::NoGreeting { host, port }),
-            Err(_) => Err(Pop3Error::Silent { doing: "with a greeting", seconds: within.as_secs() }),
+            Err(_) => Err(Pop3Error::Silent { doing, seconds: within.as_secs() }),
             // A TLS server answers what is no handshake with an alert: record type 21.
             Ok(Err(_)) if clear && self.buffer.first() == Some(&21) => Err(Pop3Error::IsTls { host, port }),
             Ok(Err(Pop3Error::Session { source: SessionError::Codec(_), .. })) => {
@@ -180,11 +188,22 @@ impl Client {
         let (host, port) = (&endpoint.host, endpoint.port);
         self.session.send(&Command::Stls);
         let reply = self.reply(doing).await?;
-        if !reply.status.ok {
-            return Err(Pop3Error::NoStls { host: host.clone(), port });
+        match (reply.status.ok, reply.status.code) {
+            (true, _) => {}
+            (false, Some(ResponseCode::SysTemp | ResponseCode::InUse)) => {
+                return Err(Pop3Error::refused("STLS", &reply.status));
+            }
+            (false, _) => return Err(Pop3Error::NoStls { host: host.clone(), port }),
         }
-        self.quiet(doing).await?;
-        self.stream = self.stream.secure(connector, host, port, self.settings.connect_timeout).await?;
+        self.expect_silence(doing).await?;
+        let stream = self.stream.secure(connector, host, port, self.settings.connect_timeout).await;
+        self.stream = stream.map_err(|error| match error {
+            // It said that it would, so advice about the port would be wrong.
+            Pop3Error::NotTls { host, port } => {
+                Pop3Error::Handshake { host, port, source: io::ErrorKind::InvalidData.into() }
+            }
+            error => error,
+        })?;
         self.session = Session::upgraded(self.settings.max_mail);
         Ok(self)
     }
@@ -193,6 +212,15 @@ impl Client {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Sends every command only when the one before it is answered, whatever the server announces.
+    pub fn one_at_a_time(&mut self, so: bool) {
+        self.ahead = !so;
+    }
+
+    fn pipelines(&self) -> bool {
+        self.ahead && self.capabilities.pipelining()
     }
 
     /// What is known of the connection's TLS; `None` in clear.
@@ -215,17 +243,18 @@ impl Client {
         let timestamp = self.timestamp.as_deref();
         let offer = Offer { capabilities: &self.capabilities, timestamp, encrypted: self.stream.is_encrypted() };
         let method = Method::choose(credentials, offer, method).map_err(LoginError::from)?;
-        let mut chance = [0; CHANCE];
-        aws_lc_rs::rand::fill(&mut chance).map_err(|_| Pop3Error::NoChance)?;
-        let (mut login, mut line) = Login::begin(method, credentials, timestamp, &chance)?;
+        let mut nonce = [0; NONCE];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Pop3Error::NoRandom)?;
+        let (mut login, mut line) = Login::begin(method, credentials, timestamp, &nonce)?;
         loop {
             self.session.send(&Command::Login(line));
             let status = self.reply(doing).await?.status;
             line = match login.answer(status) {
                 Ok(Next::Send(line)) => line,
                 Ok(Next::Done) => return Ok(method),
-                Err(LoginError::Refused { status }) => {
-                    return Err(Pop3Error::login(method, &status, &self.capabilities));
+                Err(LoginError::Refused { status, token }) => {
+                    let marked = token || !self.capabilities.auth_resp_code();
+                    return Err(Pop3Error::login(method, &status, marked));
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -238,17 +267,20 @@ impl Client {
     /// # Errors
     /// When LIST is refused, or an announced UIDL, or the connection breaks.
     pub async fn list(&mut self) -> Result<Vec<Listed>, Pop3Error> {
-        let mut commands = vec![Command::Capa, Command::List];
-        if self.capabilities.uidl() {
-            commands.push(Command::Uidl);
-        }
-        let mut replies = self.all(&commands, "it listed the mailbox").await?.into_iter();
-        let (capa, list, uidl) = (replies.next(), replies.next(), replies.next());
+        let doing = "it listed the mailbox";
+        let before = self.capabilities.uidl();
+        let commands = [Command::Capa, Command::List, Command::Uidl];
+        let commands = commands.get(..if before { 3 } else { 2 }).unwrap_or_default();
+        let mut replies = self.all(commands, doing).await?.into_iter();
+        let (capa, list, mut uidl) = (replies.next(), replies.next(), replies.next());
         if let Some(body) = capa.and_then(|r| r.body) {
             self.capabilities = Capabilities::parse(body.lines());
         }
         if let Some(list) = list.as_ref().filter(|r| !r.status.ok) {
             return Err(Pop3Error::refused("LIST", &list.status));
+        }
+        if !before && self.capabilities.announces_uidl() {
+            uidl = self.all(&[Command::Uidl], doing).await?.pop();
         }
         if let Some(uidl) = uidl.as_ref().filter(|r| !r.status.ok && self.capabilities.announces_uidl()) {
             return Err(Pop3Error::refused("UIDL", &uidl.status));
@@ -258,7 +290,7 @@ impl Client {
 
     /// Sends commands, all at once where the server takes that, and gives their replies.
     async fn all(&mut self, commands: &[Command], doing: &'static str) -> Result<Vec<Reply>, Pop3Error> {
-        let at_once = if self.capabilities.pipelining() { commands.len() } else { 1 };
+        let at_once = if self.pipelines() { commands.len() } else { 1 };
         let mut replies = Vec::with_capacity(commands.len());
         for commands in commands.chunks(at_once.max(1)) {
             for command in commands {
@@ -273,7 +305,7 @@ impl Client {
 
     /// Plans to fetch these mails, in this order; [`Self::fetch`] gives them one by one.
     pub fn plan(&mut self, mails: impl Iterator<Item = (u32, u64)>, window: Window) {
-        self.window = if self.capabilities.pipelining() { window } else { Window::ONE };
+        self.window = if self.pipelines() { window } else { Window::ONE };
         self.queue = mails.collect();
     }
 
@@ -298,6 +330,9 @@ impl Client {
     /// When the connection breaks or the server says something that is no POP3.
     pub async fn fetch(&mut self) -> Result<Option<Fetched>, Pop3Error> {
         let doing = "it fetched a mail";
+        if self.asked.is_empty() && !self.queue.is_empty() {
+            self.expect_silence(doing).await?;
+        }
         self.refill();
         let Some((number, size)) = self.asked.front().copied() else { return Ok(None) };
         let until = self.deadline(size);
@@ -343,10 +378,11 @@ impl Client {
     /// given a moment to arrive.
     async fn settle(&mut self, listed: u64, doing: &'static str) -> Result<(), Pop3Error> {
         let got = self.held.as_ref().and_then(|h| h.outcome.as_ref().ok()).map_or(listed, Body::size);
-        self.quiet(doing).await?;
-        if got.saturating_add(got / 10) < listed {
+        self.expect_silence(doing).await?;
+        if got.saturating_add(got / 10) < listed && self.suspicions < MOST_SUSPICIONS {
+            self.suspicions += 1;
             tokio::time::sleep(SUSPICION).await;
-            self.quiet(doing).await?;
+            self.expect_silence(doing).await?;
         }
         Ok(())
     }
@@ -376,8 +412,8 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Pop3Error> {
-        self.quiet("it deleted a mail").await?;
-        let batch = if self.capabilities.pipelining() { DELE_BATCH } else { 1 };
+        self.expect_silence("it deleted a mail").await?;
+        let batch = if self.pipelines() { DELE_BATCH } else { 1 };
         let mut taken = Vec::with_capacity(numbers.len());
         for numbers in numbers.chunks(batch) {
             for &number in numbers {
@@ -395,13 +431,14 @@ impl Client {
 
     /// Makes sure that the server has said nothing that no command asked for. The octets would be
     /// taken for the answers to the commands that come now.
-    async fn quiet(&mut self, doing: &'static str) -> Result<(), Pop3Error> {
+    async fn expect_silence(&mut self, doing: &'static str) -> Result<(), Pop3Error> {
         let unasked = || Pop3Error::Session { doing, source: SessionError::Unasked };
         if self.session.outstanding() > 0 || self.from < self.to {
             return Err(unasked());
         }
         let Self { stream, buffer, .. } = self;
-        poll_fn(|cx| {
+        // Out of its budget, a task would be told that there is nothing to read.
+        let silence = poll_fn(|cx| {
             let mut into = ReadBuf::new(buffer);
             Poll::Ready(match Pin::new(&mut *stream).poll_read(cx, &mut into) {
                 Poll::Pending => Ok(()),
@@ -411,14 +448,18 @@ impl Client {
                 Poll::Ready(Ok(())) => Err(unasked()),
                 Poll::Ready(Err(source)) => Err(Pop3Error::Io { doing, source }),
             })
-        })
-        .await
+        });
+        tokio::task::coop::unconstrained(silence).await
     }
 
-    /// Ends the session, which commits the deletes.
+    /// Ends the session, which commits the deletes. A server that has said what nobody asked for is not sent QUIT.
     pub async fn quit(mut self) -> QuitOutcome {
+        let doing = "it ended the session";
+        if self.expect_silence(doing).await.is_err() {
+            return QuitOutcome::Unknown;
+        }
         self.session.send(&Command::Quit);
-        match self.reply("it ended the session").await {
+        match self.reply(doing).await {
             Ok(reply) if reply.status.ok => QuitOutcome::Committed,
             Ok(_) => QuitOutcome::Partial,
             Err(_) => QuitOutcome::Unknown,
@@ -442,7 +483,9 @@ impl Client {
 
     /// By when an answer must be whole: a server that sends an octet now and then is never silent, and never done.
     fn deadline(&self, size: u64) -> Instant {
-        Instant::now() + self.settings.command_timeout + Duration::from_secs(size / SLOWEST)
+        // What LIST says is no reason to wait for more than is ever taken.
+        let most = u64::try_from(self.settings.max_mail).unwrap_or(u64::MAX);
+        Instant::now() + self.settings.command_timeout + Duration::from_secs(size.min(most) / SLOWEST)
     }
 
     /// The next whole reply of what was read already.
@@ -458,16 +501,25 @@ impl Client {
     async fn read(&mut self, until: Instant, doing: &'static str) -> Result<(), Pop3Error> {
         self.from = 0;
         self.to = 0;
-        let soon = until.min(Instant::now() + self.settings.read_timeout);
-        let read = timeout_at(soon, poll_fn(|cx| self.exchange(cx)))
-            .await
-            .map_err(|_| Pop3Error::Silent { doing: "in time", seconds: self.settings.read_timeout.as_secs() })?
-            .map_err(|source| Pop3Error::Io { doing, source })?;
+        let now = Instant::now();
+        let (quiet, late) = (now + self.settings.read_timeout, until <= now);
+        let result = timeout_at(until.min(quiet), poll_fn(|cx| self.exchange(cx))).await;
+        let read = match result {
+            // A peer that always has something to say is never waited for.
+            _ if late => return Err(self.too_slow(doing)),
+            Ok(read) => read.map_err(|source| Pop3Error::Io { doing, source })?,
+            Err(_) if until < quiet => return Err(self.too_slow(doing)),
+            Err(_) => return Err(Pop3Error::Silent { doing, seconds: self.settings.read_timeout.as_secs() }),
+        };
         if read == 0 {
             return Err(Pop3Error::Session { doing, source: SessionError::Cut });
         }
         self.to = read;
         Ok(())
+    }
+
+    fn too_slow(&self, doing: &'static str) -> Pop3Error {
+        Pop3Error::TooSlow { doing, seconds: self.settings.command_timeout.as_secs() }
     }
 
     /// Writes and reads at once: a server that does not take commands because we do not take its

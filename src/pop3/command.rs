@@ -4,6 +4,8 @@ use super::codec::Expect;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Write;
 
+/// Capabilities may have so many octets.
+const MAX_CAPA: usize = 64 * 1024;
 /// A list of a mailbox may be this long: 200,000 mails of 80 octets each.
 const MAX_LIST: usize = 16 * 1024 * 1024;
 
@@ -49,7 +51,7 @@ impl Command {
     pub(super) fn answer(&self, max_body: usize) -> (Sent, Expect) {
         let list = Expect::Lines { max: MAX_LIST };
         match self {
-            Self::Capa => (Sent::Capa, list),
+            Self::Capa => (Sent::Capa, Expect::Lines { max: MAX_CAPA }),
             Self::Stls => (Sent::Stls, Expect::Status),
             Self::Utf8 => (Sent::Utf8, Expect::Status),
             Self::Login(_) => (Sent::Login, Expect::Status),

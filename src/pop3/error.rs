@@ -1,6 +1,5 @@
 //! Why a mailbox could not be read, in one line that says what to do.
 
-use super::capability::Capabilities;
 use super::login::{LoginError, Method, ScramError};
 use super::reply::{ResponseCode, Status};
 use super::session::SessionError;
@@ -26,11 +25,13 @@ pub enum Pop3Error {
     ConnectTimeout { host: String, port: u16, seconds: u64 },
     #[error("{host}:{port} does not speak TLS from the first octet: use port 995, or `tls: starttls` on port 110")]
     NotTls { host: String, port: u16 },
-    #[error("{host}:{port} speaks TLS and the mailbox says `tls: none`: remove that line")]
+    #[error("{host}:{port} speaks TLS from the first octet: remove the line `tls:` of the mailbox")]
     IsTls { host: String, port: u16 },
     #[error("{host}:{port} does not greet as a POP3 server: check `port`")]
     NotPop3 { host: String, port: u16 },
-    #[error("{host}:{port} sends no greeting: if this port is for TLS, remove `tls: none`")]
+    #[error(
+        "{host}:{port} sends no greeting: if this port is for TLS from the first octet, remove the line `tls:` of the mailbox"
+    )]
     NoGreeting { host: String, port: u16 },
     #[error(
         "{host}:{port}: its certificate is not trusted: it was issued by `{issuer}`; if that is a CA of your own, \
@@ -76,8 +77,10 @@ pub enum Pop3Error {
     },
     #[error("ca_file {path}: {problem}")]
     CaFile { path: String, problem: String },
-    #[error("the server did not answer {doing} within {seconds} s")]
+    #[error("the server was silent for {seconds} s while {doing}")]
     Silent { doing: &'static str, seconds: u64 },
+    #[error("the server took longer than {seconds} s for one answer while {doing}")]
+    TooSlow { doing: &'static str, seconds: u64 },
     #[error("the connection broke while {doing}")]
     Io {
         doing: &'static str,
@@ -90,8 +93,11 @@ pub enum Pop3Error {
     Login { method: Method, code: Option<ResponseCode>, said: String },
     #[error(transparent)]
     LoginExchange(LoginError),
+    /// The server lets nobody in at present, whatever the password: a lock, or trouble.
+    #[error("the server refused the login ({said}){}", permanent(*code))]
+    NoEntry { code: Option<ResponseCode>, said: String },
     #[error("this machine gives no random numbers, which a login needs")]
-    NoChance,
+    NoRandom,
     #[error("the server refused {command} ({said}){}", permanent(*code))]
     Refused { command: &'static str, code: Option<ResponseCode>, said: String },
 }
@@ -114,18 +120,19 @@ impl Pop3Error {
         Self::Refused { command, code: status.code, said: said(status) }
     }
 
-    pub(super) fn login(method: Method, status: &Status, capabilities: &Capabilities) -> Self {
+    /// A refused login. `marked` says whether a refusal without a code is the credentials' fault: a server with
+    /// AUTH-RESP-CODE would mark it (RFC 3206 section 6).
+    pub(super) fn login(method: Method, status: &Status, marked: bool) -> Self {
         // A lock or a server's trouble is none of the password's fault (RFC 2449 section 8, RFC 3206 section 4).
-        // A server with AUTH-RESP-CODE marks what is the password's fault (RFC 3206 section 6).
         let trouble = match status.code {
             Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp | ResponseCode::SysPerm) => {
                 true
             }
             Some(ResponseCode::Auth) => false,
-            Some(ResponseCode::Other) | None => capabilities.auth_resp_code(),
+            Some(ResponseCode::Other) | None => !marked,
         };
         if trouble {
-            return Self::refused("the login", status);
+            return Self::NoEntry { code: status.code, said: said(status) };
         }
         Self::Login { method, code: status.code, said: said(status) }
     }
@@ -136,7 +143,7 @@ impl Pop3Error {
     pub fn is_credentials(&self) -> bool {
         match self {
             Self::Login { .. } | Self::LoginExchange(LoginError::Scram(ScramError::Refused)) => true,
-            Self::Refused { command, code, .. } => *command == "the login" && *code == Some(ResponseCode::SysPerm),
+            Self::NoEntry { code, .. } => *code == Some(ResponseCode::SysPerm),
             _ => false,
         }
     }
@@ -158,12 +165,20 @@ impl Pop3Error {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Handshake { .. } => {
-                Retry::Later
-            }
-            Self::Refused { code: Some(ResponseCode::SysPerm | ResponseCode::Auth), .. } => Retry::No,
-            Self::Refused { .. } => Retry::Later,
-            Self::Silent { .. } | Self::Io { .. } | Self::Session { source: SessionError::Cut, .. } => Retry::Resume,
+            // A server that is overloaded greets nobody, even on the right port.
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Handshake { .. }
+            | Self::NoGreeting { .. } => Retry::Later,
+            Self::Refused { code, .. } | Self::NoEntry { code, .. } => match code {
+                Some(ResponseCode::SysPerm | ResponseCode::Auth) => Retry::No,
+                _ => Retry::Later,
+            },
+            Self::Silent { .. }
+            | Self::TooSlow { .. }
+            | Self::Io { .. }
+            | Self::Session { source: SessionError::Cut, .. } => Retry::Resume,
             Self::Session { source: SessionError::Unasked | SessionError::Codec(_), .. } => Retry::OneAtATime,
             _ => Retry::No,
         }

@@ -3,6 +3,9 @@
 use super::codec::Body;
 use std::collections::BTreeMap;
 
+/// A longer id than this is no id: it would stand in every event. RFC 1939 section 7 allows 70 octets.
+const MAX_ID: usize = 512;
+
 /// One mail in the mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -26,7 +29,7 @@ pub fn listing(list: Option<&Body>, uidl: Option<&Body>) -> Vec<Listed> {
     }
     for (number, id) in uidl.into_iter().flat_map(Body::lines).filter_map(pair) {
         let mail = mails.entry(number).or_insert(Listed { number, uidl: None, size: 0 });
-        if mail.uidl.is_none() {
+        if mail.uidl.is_none() && id.len() <= MAX_ID {
             mail.uidl = Some(id);
         }
     }
@@ -68,6 +71,8 @@ mod tests {
             ("3 30\n1 10\n", "2 b\n1 a\n", vec![mail(1, Some("a"), 10), mail(2, Some("b"), 0), mail(3, None, 30)]),
             // A number twice, and what is no number.
             ("1 10\n1 11\n0 5\nx 7\n-1 3\n", "1 a\n1 b\n", vec![mail(1, Some("a"), 10)]),
+            // An id beyond all bounds.
+            ("1 1\n", &format!("1 {}\n", "x".repeat(513)), vec![mail(1, None, 1)]),
             // No sizes that can be read: a negative one, one beyond all bounds.
             ("1 -5\n2 99999999999999999999\n", "", vec![mail(1, None, 0), mail(2, None, 0)]),
         ];

@@ -59,12 +59,16 @@ impl Status {
     }
 
     /// The text in a form that may be printed: short, without control characters and without
-    /// anything that could be an address.
+    /// anything that could be an address, or a part of a login in base64.
     #[must_use]
     pub fn safe_text(&self) -> String {
         self.text
             .split_whitespace()
-            .map(|word| if word.contains('@') { "[address]" } else { word })
+            .map(|word| match word {
+                word if word.contains('@') => "[address]",
+                word if word.len() > 40 || word.ends_with('=') => "[redacted]",
+                word => word,
+            })
             .collect::<Vec<_>>()
             .join(" ")
             .chars()
@@ -128,6 +132,9 @@ mod tests {
     fn printed_text_has_no_address() {
         let status = Status::parse(b"-ERR user ana@example.org unknown\x07").expect("parses");
         assert_eq!(status.safe_text(), "user [address] unknown");
+        let status = Status::parse(b"-ERR unknown command \"AUTH PLAIN AGFuYUBleGFtcGxlLm9yZwBodW50ZXIyMzQ1Njc4OTA")
+            .expect("parses");
+        assert_eq!(status.safe_text(), "unknown command \"AUTH PLAIN [redacted]");
         assert!(!format!("{status:?}").contains("ana@"));
     }
 }

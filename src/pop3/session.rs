@@ -6,6 +6,7 @@
 
 use super::codec::{CodecError, Decoder, Expect, Reply};
 use super::command::{Command, Sent};
+use secrecy::zeroize::Zeroize;
 use std::collections::VecDeque;
 
 /// Why a session cannot go on.
@@ -63,7 +64,8 @@ impl Session {
     pub fn wrote(&mut self, count: usize) {
         self.written += count;
         if self.written >= self.output.len() {
-            self.output.clear();
+            // A line of the login may have been in it.
+            self.output.zeroize();
             self.written = 0;
         }
     }

@@ -70,7 +70,7 @@ fn a_mailbox_that_is_right_and_every_way_to_be_wrong() {
             0,
             &["everything can be read on the way", "set `tls: starttls`"],
         ),
-        (format!("host: localhost, port: {tls}, tls: none, {password}"), 78, &["remove `tls: none`"]),
+        (format!("host: localhost, port: {tls}, tls: none, {password}"), 78, &["remove the line `tls:`"]),
         (format!("host: localhost, port: {clear}, {ca}, {password}"), 78, &["`tls: starttls` on port 110"]),
         (format!("host: localhost, port: {tls}, {password}"), 78, &["it was issued by `CN=", "set `ca_file`"]),
         (

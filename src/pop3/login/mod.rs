@@ -1,7 +1,7 @@
 //! Logging in: which method, and its lines, one by one.
 //!
 //! Takes the credentials, what the server announced and its answers; gives the lines to send. It knows
-//! no socket and no source of chance. A password or token goes out in clear only inside TLS, or where
+//! no socket and no source of random numbers. A token is sent inside TLS only, a password as it is inside TLS or where
 //! the connection was set to be in clear; the proof that a server owes (SCRAM) is demanded.
 
 mod method;
@@ -42,7 +42,15 @@ pub enum LoginError {
     NoMethod(#[from] NoMethod),
     /// The server said no.
     #[error("refused")]
-    Refused { status: Status },
+    Refused {
+        status: Status,
+        /// The server has said before that it is because of the token.
+        token: bool,
+    },
+    #[error("the username is too long for a login by {method}")]
+    TooLong { method: Method },
+    #[error("username and password may not have line ends or NUL octets in them")]
+    Characters,
     #[error("the server's part of the login by {method} makes no sense")]
     Challenge { method: Method },
     #[error(transparent)]
@@ -87,21 +95,24 @@ enum Stage {
 }
 
 impl Login {
-    /// Begins: gives the first line. `timestamp` is the greeting's, `chance` makes this login differ from
+    /// Begins: gives the first line. `timestamp` is the greeting's, `nonce` makes this login differ from
     /// every other (at least 18 octets for SCRAM).
     ///
     /// # Errors
-    /// When the password has characters that no mechanism may send.
+    /// When username or password have characters that the method cannot send.
     pub fn begin(
         method: Method,
         credentials: &Credentials,
         timestamp: Option<&str>,
-        chance: &[u8],
+        nonce: &[u8],
     ) -> Result<(Self, SecretString), LoginError> {
         let user = &credentials.user;
         let proof = match &credentials.proof {
             Proof::Password(secret) | Proof::Token(secret) => secret.expose_secret(),
         };
+        if user.contains(['\r', '\n', '\0']) || proof.contains(['\r', '\n', '\0']) {
+            return Err(LoginError::Characters);
+        }
         let mut secrets = vec![secret(proof)];
         let (stage, line) = match method {
             Method::UserPass => (Stage::User, format!("USER {user}")),
@@ -117,11 +128,11 @@ impl Login {
             Method::Plain => initial(method, &format!("\0{user}\0{proof}"), &mut secrets),
             Method::Login => (Stage::LoginName, "AUTH LOGIN".to_owned()),
             Method::ScramSha256 => {
-                let (scram, first) = Scram::begin(user, proof, chance)?;
+                let (scram, first) = Scram::begin(user, proof, nonce)?;
                 let first = STANDARD.encode(first);
                 let line = format!("AUTH {method} {first}");
                 if line.len() > MAX_LINE {
-                    return Err(LoginError::Challenge { method });
+                    return Err(LoginError::TooLong { method });
                 }
                 (Stage::ScramFirst(Box::new(scram)), line)
             }
@@ -147,7 +158,8 @@ impl Login {
     /// When it refuses, makes no sense, or does not prove what it must.
     pub fn answer(&mut self, status: Status) -> Result<Next, LoginError> {
         if !status.ok && !status.more {
-            return Err(LoginError::Refused { status: self.without_secrets(status) });
+            let token = matches!(self.stage, Stage::TokenRefused);
+            return Err(LoginError::Refused { status: self.without_secrets(status), token });
         }
         let stage = std::mem::replace(&mut self.stage, Stage::Sent);
         let method = self.method;

@@ -44,10 +44,10 @@ pub(super) struct Scram {
 
 impl Scram {
     /// Gives the client's first message.
-    pub(super) fn begin(user: &str, password: &str, chance: &[u8]) -> Result<(Self, String), ScramError> {
+    pub(super) fn begin(user: &str, password: &str, nonce: &[u8]) -> Result<(Self, String), ScramError> {
         let prepared = |text: &str| stringprep::saslprep(text).map(String::from).map_err(|_| ScramError::Characters);
         let user = prepared(user)?.replace('=', "=3D").replace(',', "=2C");
-        let nonce = STANDARD.encode(chance);
+        let nonce = STANDARD.encode(nonce);
         let first = format!("n={user},r={nonce}");
         let message = format!("n,,{first}");
         Ok((Self { password: prepared(password)?.into(), nonce, first, server_signature: Vec::new() }, message))
@@ -88,8 +88,10 @@ impl Scram {
     /// Takes the server's last message: whether it knows the password.
     pub(super) fn verify(&self, last: &[u8]) -> Result<(), ScramError> {
         let last = text(last)?;
-        if last.starts_with("e=") {
-            return Err(ScramError::Refused);
+        if let Some(error) = last.strip_prefix("e=") {
+            // RFC 5802 section 7; the others are not the password's fault.
+            let refused = ["invalid-proof", "unknown-user"].iter().any(|e| error.starts_with(e));
+            return Err(if refused { ScramError::Refused } else { ScramError::Message });
         }
         let signature = last.strip_prefix("v=").and_then(|v| v.split(',').next()).ok_or(ScramError::Message)?;
         let signature = STANDARD.decode(signature).map_err(|_| ScramError::Message)?;

@@ -53,7 +53,7 @@ fn talk(mut server: Server, choice: usize) -> Option<()> {
                 granted = true;
                 break;
             }
-            Err(LoginError::Refused { status }) => {
+            Err(LoginError::Refused { status, .. }) => {
                 assert!(!status.text.contains(SECRET), "{method}");
                 return None;
             }
