@@ -61,8 +61,8 @@ pub(super) async fn fetch_round(
     {
         if let Some(mail) = fetched.broke_on {
             let entry = mail.uidl.as_ref().and_then(|uidl| by_uidl.get(uidl));
-            let published = entry.is_some_and(|e| e.state == State::Published);
-            if !pass.broke_on(&mail, published, fetched.mails) {
+            let is_safe = entry.is_some_and(|e| e.state == State::Published);
+            if !pass.broke_on(&mail, is_safe, fetched.mails) {
                 broken.retry = Retry::No;
             }
         }

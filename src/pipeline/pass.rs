@@ -40,6 +40,8 @@ pub(super) struct Pass {
     pub(super) pace: Pace,
     /// Fewer mails a session than the limit, so that one reaches its QUIT although connections break.
     pub(super) session_mails: Option<usize>,
+    /// Mails of broken sessions that are known by their digests only until they are fetched again.
+    pub(super) doubtful: usize,
     /// Ids seem to change from session to session: the rest is taken in one.
     pub(super) unsplit: bool,
 }
@@ -122,6 +124,7 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
     let mut pauses = pauses(limits);
     while !worker.is_stopping() {
         let before = (pass.settled.count(), pass.run.refused);
+        let doubtful = pass.doubtful;
         pass.settled.next_session();
         let ended = session(worker, mailbox, &place, pass).await;
         let progress = pass.settled.count() > before.0;
@@ -129,10 +132,12 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
             Ok(more) => {
                 pass.pace = pass.pace.after_success();
                 pass.session_mails = pass.session_mails.map(|mails| mails.saturating_mul(2));
-                if !more || (!progress && pass.unsplit) {
+                // Mails that are fetched again after a broken session are no progress and no reason to stop.
+                let stuck = !progress && doubtful == 0;
+                if !more || (stuck && pass.unsplit) {
                     break;
                 }
-                pass.unsplit |= !progress;
+                pass.unsplit |= stuck;
                 pauses = self::pauses(limits);
             }
             Err(Broken { failure, retry }) => {

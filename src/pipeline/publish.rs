@@ -128,7 +128,8 @@ impl Publisher {
                 Outcome::Failed(reason) => failure = Some(reason),
             }
         }
-        let entries = done.iter().map(|(_, d)| d.clone()).collect();
+        let entries: Vec<Done> = done.iter().map(|(_, d)| d.clone()).collect();
+        self.round.recorded.extend(entries.iter().filter_map(|d| d.uidl.clone()));
         record(&self.worker, &self.mailbox, entries).await?;
         self.round
             .finished

@@ -23,6 +23,8 @@ const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
 pub(super) struct Round {
     /// Mails that may be deleted, if the mailbox's retention says so.
     pub(super) finished: Vec<(Listed, DateTime<Utc>)>,
+    /// UIDLs that the ledger has from this session.
+    pub(super) recorded: Vec<String>,
     pub(super) broken: Option<Broken>,
     /// The session was ended because it had lasted long enough.
     pub(super) overtime: bool,
@@ -37,7 +39,7 @@ pub(super) async fn session(
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
     let mut client = enter(worker, mailbox, pass).await?;
-    let listed = without_doubles(client.list().await.map_err(|e| before_fetching(e.into()))?);
+    let listed = without_doubles(client.list().await?);
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
@@ -73,16 +75,24 @@ pub(super) async fn session(
     // by a session that cannot be trusted, and Gmail hides what was fetched in a session that ended
     // with QUIT. The ledger knows what was published; the next session deletes it.
     if let Some(broken) = round.broken {
+        // With answers under way, one too few or too many puts every mail behind it under another's id: of a session
+        // that broke only the digests are to be believed. The mails are fetched again, and not published again.
+        if !worker.dry_run && !pass.pace.is_one_by_one() {
+            pass.doubtful += round.recorded.len();
+            forget(worker, mailbox, round.recorded).await?;
+        }
         return Err(broken);
     }
+    pass.doubtful = pass.doubtful.saturating_sub(round.recorded.len());
     if worker.dry_run {
         return Ok(false);
     }
     let now = worker.now();
     let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
-    let due: Vec<Listed> = due.collect();
-    pass.settled.deleting(&due);
-    finish(worker, client, mailbox, due, &mut pass.run).await?;
+    let mut due: Vec<Listed> = due.collect();
+    due.sort_by_key(|mail| mail.number);
+    finish(worker, client, mailbox, due.clone(), &mut pass.run).await?;
+    pass.settled.delete_tried(&due);
     Ok(more || round.overtime)
 }
 
@@ -105,7 +115,7 @@ async fn enter(worker: &Arc<Worker>, mailbox: &Mailbox, pass: &Pass) -> Result<C
     }
 }
 
-/// A connection that breaks before a mail was asked for says nothing about mails: the next one is no slower.
+/// A connection that breaks before the mailbox is open says nothing about mails: the next one is no slower.
 fn before_fetching(broken: Broken) -> Broken {
     let retry = if broken.retry == Retry::Resume { Retry::Later } else { broken.retry };
     Broken { retry, ..broken }
@@ -158,8 +168,7 @@ async fn finish(
             run.deleted += taken.len() as u64;
             let gone: Vec<String> =
                 delete.into_iter().filter(|l| taken.contains(&l.number)).filter_map(|l| l.uidl).collect();
-            let (ledger, name) = (Arc::clone(&worker.ledger), mailbox.name.clone());
-            blocking(move || ledger.forget(&name, &gone)).await?;
+            forget(worker, mailbox, gone).await?;
         }
         _ if taken.is_empty() => {}
         QuitOutcome::Partial => tracing::warn!(
@@ -172,6 +181,11 @@ async fn finish(
         ),
     }
     Ok(())
+}
+
+async fn forget(worker: &Arc<Worker>, mailbox: &Mailbox, uidls: Vec<String>) -> Result<(), Failure> {
+    let (ledger, name) = (Arc::clone(&worker.ledger), mailbox.name.clone());
+    blocking(move || ledger.forget(&name, &uidls)).await
 }
 
 async fn read_ledger(worker: &Arc<Worker>, mailbox: &str) -> Result<Known, Failure> {

@@ -20,7 +20,7 @@ pub(super) struct Settled {
     /// Mails that are left for the next run: refused, or the connection broke on them.
     left: HashSet<Mark>,
     /// UIDLs of mails that DELE was tried on.
-    delete_tried: HashSet<String>,
+    deleted: HashSet<String>,
     blamed: u32,
     session: u32,
 }
@@ -75,9 +75,9 @@ impl Settled {
         self.blamed <= MOST_BLAMED
     }
 
-    /// DELE is tried on these. Where they come again in this pass, the server did not do it.
-    pub(super) fn deleting(&mut self, mails: &[Listed]) {
-        self.delete_tried.extend(mails.iter().filter_map(|m| m.uidl.clone()));
+    /// DELE and QUIT were tried on these. Where they come again in this pass, the server did not do it.
+    pub(super) fn delete_tried(&mut self, mails: &[Listed]) {
+        self.deleted.extend(mails.iter().filter_map(|m| m.uidl.clone()));
         if !mails.is_empty() {
             self.left.retain(|mark| matches!(mark, Mark::Id(_)));
         }
@@ -85,7 +85,7 @@ impl Settled {
 
     /// Whether a mail is not to be asked for again in this pass.
     pub(super) fn skips(&self, mail: &Listed) -> bool {
-        self.left.contains(&Mark::of(mail)) || mail.uidl.as_ref().is_some_and(|u| self.delete_tried.contains(u))
+        self.left.contains(&Mark::of(mail)) || mail.uidl.as_ref().is_some_and(|u| self.deleted.contains(u))
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         settled.leave(&mail(2, None));
         assert!(settled.skips(&mail(7, Some("a"))) && settled.skips(&mail(2, None)));
         assert!(!settled.skips(&mail(3, None)) && !settled.skips(&mail(1, Some("b"))));
-        settled.deleting(&[mail(3, Some("c"))]);
+        settled.delete_tried(&[mail(3, Some("c"))]);
         assert!(settled.skips(&mail(3, Some("c"))) && settled.skips(&mail(1, Some("a"))));
         assert!(!settled.skips(&mail(2, None)), "numbers change when something is deleted");
     }

@@ -154,8 +154,7 @@ impl Client {
         } else {
             client.timestamp = greeting.timestamp().map(str::to_owned);
         }
-        client.session.send(&Command::Capa);
-        let reply = client.reply("it read the capabilities").await?;
+        let reply = client.ask(&Command::Capa, "it read the capabilities").await?;
         if let Some(body) = reply.body {
             client.capabilities = Capabilities::parse(body.lines());
         }
@@ -186,8 +185,7 @@ impl Client {
     async fn upgrade(mut self, endpoint: &Endpoint, connector: &tokio_rustls::TlsConnector) -> Result<Self, Pop3Error> {
         let doing = "it changed to TLS";
         let (host, port) = (&endpoint.host, endpoint.port);
-        self.session.send(&Command::Stls);
-        let reply = self.reply(doing).await?;
+        let reply = self.ask(&Command::Stls, doing).await?;
         match (reply.status.ok, reply.status.code) {
             (true, _) => {}
             (false, Some(ResponseCode::SysTemp | ResponseCode::InUse)) => {
@@ -199,9 +197,7 @@ impl Client {
         let stream = self.stream.secure(connector, host, port, self.settings.connect_timeout).await;
         self.stream = stream.map_err(|error| match error {
             // It said that it would, so advice about the port would be wrong.
-            Pop3Error::NotTls { host, port } => {
-                Pop3Error::Handshake { host, port, source: io::ErrorKind::InvalidData.into() }
-            }
+            Pop3Error::NotTls { host, port } => Pop3Error::NoStls { host, port },
             error => error,
         })?;
         self.session = Session::upgraded(self.settings.max_mail);
@@ -237,8 +233,7 @@ impl Client {
         let doing = "it logged in";
         if self.capabilities.utf8() {
             // A refusal changes nothing: headers then come as the server thinks fit.
-            self.session.send(&Command::Utf8);
-            self.reply(doing).await?;
+            self.ask(&Command::Utf8, doing).await?;
         }
         let timestamp = self.timestamp.as_deref();
         let offer = Offer { capabilities: &self.capabilities, timestamp, encrypted: self.stream.is_encrypted() };
@@ -247,8 +242,7 @@ impl Client {
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Pop3Error::NoRandom)?;
         let (mut login, mut line) = Login::begin(method, credentials, timestamp, &nonce)?;
         loop {
-            self.session.send(&Command::Login(line));
-            let status = self.reply(doing).await?.status;
+            let status = self.ask(&Command::Login(line), doing).await?.status;
             line = match login.answer(status) {
                 Ok(Next::Send(line)) => line,
                 Ok(Next::Done) => return Ok(method),
@@ -293,6 +287,7 @@ impl Client {
         let at_once = if self.pipelines() { commands.len() } else { 1 };
         let mut replies = Vec::with_capacity(commands.len());
         for commands in commands.chunks(at_once.max(1)) {
+            self.expect_silence(doing).await?;
             for command in commands {
                 self.session.send(command);
             }
@@ -412,20 +407,15 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<u32>, Pop3Error> {
-        self.expect_silence("it deleted a mail").await?;
-        let batch = if self.pipelines() { DELE_BATCH } else { 1 };
+        let doing = "it deleted a mail";
+        let commands: Vec<Command> = numbers.iter().map(|number| Command::Dele(*number)).collect();
         let mut taken = Vec::with_capacity(numbers.len());
-        for numbers in numbers.chunks(batch) {
-            for &number in numbers {
-                self.session.send(&Command::Dele(number));
-            }
-            for &number in numbers {
-                let reply = self.reply("it deleted a mail").await?;
-                if reply.status.ok {
-                    taken.push(number);
-                }
-            }
+        for (commands, numbers) in commands.chunks(DELE_BATCH).zip(numbers.chunks(DELE_BATCH)) {
+            let replies = self.all(commands, doing).await?;
+            taken.extend(numbers.iter().zip(replies).filter(|(_, reply)| reply.status.ok).map(|(number, _)| *number));
         }
+        // Behind the last of them the server has nothing to say either.
+        self.expect_silence(doing).await?;
         Ok(taken)
     }
 
@@ -454,16 +444,18 @@ impl Client {
 
     /// Ends the session, which commits the deletes. A server that has said what nobody asked for is not sent QUIT.
     pub async fn quit(mut self) -> QuitOutcome {
-        let doing = "it ended the session";
-        if self.expect_silence(doing).await.is_err() {
-            return QuitOutcome::Unknown;
-        }
-        self.session.send(&Command::Quit);
-        match self.reply(doing).await {
+        match self.ask(&Command::Quit, "it ended the session").await {
             Ok(reply) if reply.status.ok => QuitOutcome::Committed,
             Ok(_) => QuitOutcome::Partial,
             Err(_) => QuitOutcome::Unknown,
         }
+    }
+
+    /// Sends one command and gives its reply.
+    async fn ask(&mut self, command: &Command, doing: &'static str) -> Result<Reply, Pop3Error> {
+        self.expect_silence(doing).await?;
+        self.session.send(command);
+        self.reply(doing).await
     }
 
     async fn reply(&mut self, doing: &'static str) -> Result<Reply, Pop3Error> {

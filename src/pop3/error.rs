@@ -66,7 +66,9 @@ pub enum Pop3Error {
         #[source]
         source: io::Error,
     },
-    #[error("{host}:{port} refuses STLS, and nothing is sent in clear: use port 995 without `tls: starttls`")]
+    #[error(
+        "{host}:{port} does not change to TLS when STLS asks for it, and nothing is sent in clear: use port 995 without `tls: starttls`"
+    )]
     NoStls { host: String, port: u16 },
     #[error("{host}:{port}: the TLS handshake failed")]
     Handshake {

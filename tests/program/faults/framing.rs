@@ -19,22 +19,20 @@ fn never_whole(fault: &'static str, rule: Rule, words: &'static str) -> Case {
 fn an_answer_without_an_end_is_never_a_mail() {
     let slowly = Duration::from_millis(300);
     check([
-        never_whole("no dot", on("RETR 2").short_of(3).hold(), "did not answer in time"),
-        never_whole("a dot without its line end", on("RETR 2").short_of(2).hold(), "did not answer in time"),
-        never_whole("a dot with CR alone", on("RETR 2").short_of(1).hold(), "did not answer in time"),
-        never_whole("silence", on("RETR 2").say("").hold(), "did not answer in time"),
-        never_whole("an octet now and then", on("RETR 2").half().drip(b'x', slowly), "did not answer in time")
-            .limits(SMALL),
+        never_whole("no dot", on("RETR 2").short_of(3).hold(), "while it"),
+        never_whole("a dot without its line end", on("RETR 2").short_of(2).hold(), "while it"),
+        never_whole("a dot with CR alone", on("RETR 2").short_of(1).hold(), "while it"),
+        never_whole("silence", on("RETR 2").say("").hold(), "while it"),
+        never_whole("an octet now and then", on("RETR 2").half().drip(b'x', slowly), "while it").limits(SMALL),
         never_whole("a status without end", on("RETR 2").say("+OK ").endless(b"x"), "status line without an end"),
         never_whole("no reply at all", on("RETR 2").say("250 OK\r\n"), "no POP3 reply"),
     ]);
 }
 
 #[test]
-#[ignore = "a time-out is looked at only when nothing has arrived: who sends fast enough is read for ever"]
 fn a_mail_that_never_ends_is_left() {
     let more = |octets| on("RETR 2").half().endless(octets);
-    let late = "did not answer in time";
+    let late = "while it";
     check([
         never_whole("lines for ever", more(b"more and more\r\n"), late).limits(SMALL),
         never_whole("a line for ever", more(b"x"), late).limits(SMALL),
@@ -43,11 +41,10 @@ fn a_mail_that_never_ends_is_left() {
 
 /// A mail has time for its size; the size is what the server says.
 #[test]
-#[ignore = "LIST's size makes the time-out longer without bound: an octet now and then is read for days"]
 fn a_size_of_4_gb_gives_no_more_time_than_a_mail_may_have() {
     let size = on("LIST").say("+OK\r\n1 4294967296\r\n2 4294967296\r\n3 4294967296\r\n.\r\n");
     let slowly = on("RETR 2").half().drip(b'x', Duration::from_millis(300));
-    check([case("an octet now and then", [size, slowly], 75, "did not answer in time", (2, 1, 1)).limits(SMALL)]);
+    check([case("an octet now and then", [size, slowly], 75, "while it", (2, 1, 1)).limits(SMALL)]);
 }
 
 #[test]
@@ -61,14 +58,11 @@ fn lists_and_greetings_without_an_end_are_left_early() {
         case("UIDL", [list("UIDL")], 75, "a list longer than", nothing).limit("retries: 1"),
         case("LIST, no line ends", [on("LIST").say("+OK\r\n").endless(b"1")], 75, "a list longer than", nothing)
             .limit("retries: 1"),
-        case("LIST, slowly", [on("LIST").half().drip(b'1', slowly)], 75, "did not answer in time", nothing)
+        case("LIST, slowly", [on("LIST").half().drip(b'1', slowly)], 75, "while it", nothing)
             .limits(&format!("{SMALL}, retries: 1")),
-        case("LIST, then silence", [on("LIST").short_of(3).hold()], 75, "did not answer in time", nothing)
-            .limit("retries: 1"),
-        case("UIDL, then silence", [on("UIDL").short_of(3).hold()], 75, "did not answer in time", nothing)
-            .limit("retries: 1"),
-        case("PASS, then silence", [on("PASS").say("").hold()], 75, "did not answer in time", nothing)
-            .limit("retries: 1"),
+        case("LIST, then silence", [on("LIST").short_of(3).hold()], 75, "while it", nothing).limit("retries: 1"),
+        case("UIDL, then silence", [on("UIDL").short_of(3).hold()], 75, "while it", nothing).limit("retries: 1"),
+        case("PASS, then silence", [on("PASS").say("").hold()], 75, "while it", nothing).limit("retries: 1"),
         case("the login's status", [on("PASS").say("+OK ").endless(b"x")], 75, "status line without an end", nothing)
             .limit("retries: 1"),
         case("the greeting", [on(GREETING).say("+OK ").endless(b"x")], 78, "does not greet as a POP3", nothing),

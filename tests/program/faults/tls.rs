@@ -91,7 +91,7 @@ fn handshakes_that_are_none() {
             "an alert on a clear port",
             [on(GREETING).say(b"\x15\x03\x01\x00\x02\x02\x46".as_slice()).end()],
             78,
-            "speaks TLS and the mailbox says",
+            "speaks TLS from the first octet",
             NOTHING,
         )
         .lasts(),
@@ -143,20 +143,25 @@ fn stls_or_nothing() {
     let capa = on("CAPA").say("+OK\r\nUIDL\r\nPIPELINING\r\n.\r\n");
     check([
         field.stls(case("works", [], 0, "pass ended", WORKS)).also(only_stls_in_clear),
-        never("refused", vec![on("STLS").refuse("no")], 78, "refuses STLS"),
-        never("refused, and all else taken", vec![on("STLS").refuse("no"), on(ANY).say("+OK\r\n")], 78, "refuses STLS"),
+        never("refused", vec![on("STLS").refuse("no")], 78, "does not change to TLS"),
+        never(
+            "refused, and all else taken",
+            vec![on("STLS").refuse("no"), on(ANY).say("+OK\r\n")],
+            78,
+            "does not change to TLS",
+        ),
         never("octets behind the answer", vec![on("STLS").behind(b"+OK injected\r\n")], 75, "nobody asked for"),
         never("a list behind the answer", vec![on("STLS").behind(b"+OK\r\nUSER\r\n.\r\n")], 75, "nobody asked for"),
         never(
             "then clear text",
             vec![on("STLS").say("+OK\r\n").without_effect().drip(b'+', std::time::Duration::from_millis(100))],
             78,
-            "does not speak TLS",
+            "does not change to TLS",
         ),
         never("then silence", vec![on("STLS").say("+OK\r\n").hold()], 75, "no answer within"),
         // Whether the end is seen before the handshake or in it is a matter of chance.
         never("then an end", vec![on("STLS").say("+OK\r\n").end()], 75, "error: mailbox box"),
-        never("no answer", vec![on("STLS").say("").hold()], 75, "did not answer"),
+        never("no answer", vec![on("STLS").say("").hold()], 75, "was silent"),
         never("a half answer", vec![on("STLS").say("+OK").end()], 75, "closed the connection"),
         // A timestamp that came in clear is not believed: whoever is on the line could have put it there.
         never("APOP from the greeting", vec![stamp.clone()], 78, "does not announce the login by APOP")

@@ -146,7 +146,7 @@ impl Session<'_> {
         let mut ahead = Vec::new();
         let mut line = GREETING.to_owned();
         loop {
-            let rule = server.rule(&line).unwrap_or_else(|| on(ANY));
+            let rule = server.rule(&session.by_mail(&line)).unwrap_or_else(|| on(ANY));
             let usual = session.answer(&line, rule.effect, matches!(speaks, Speaks::Stls(_)));
             wire.write_all(&(rule.edit)(&line, usual))?;
             wire.flush()?;
@@ -181,6 +181,20 @@ impl Session<'_> {
                 None => return Ok(()),
             }
             server.state().seen.push(Seen { line: line.clone(), encrypted: wire.is_encrypted() });
+        }
+    }
+
+    /// The command with the mail's own number, which it keeps when others are gone.
+    fn by_mail(&self, line: &str) -> String {
+        match line.split_once(' ') {
+            Some((command @ ("RETR" | "DELE"), number)) => {
+                let at = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+                match at.and_then(|at| self.mails.get(at)) {
+                    Some((id, _)) => format!("{command} {id}"),
+                    None => line.to_owned(),
+                }
+            }
+            _ => line.to_owned(),
         }
     }
 

@@ -44,7 +44,7 @@ pub enum Then {
     LoseAhead,
 }
 
-/// A fault with a command: `RETR 2`, `RETR` whatever mail, `Yz1*` for whatever begins so.
+/// A fault with a command: `RETR 2` for the second mail whatever its number is by then, `RETR` whatever mail, `Yz1*` for whatever begins so.
 pub fn on(command: &str) -> Rule {
     Rule {
         on: command.to_owned(),
