@@ -209,7 +209,7 @@ fn one_mailbox_in_trouble_leaves_the_others_alone() {
     };
     let right = Dovecot::password("bad");
     let table = [
-        (bad(tls, "localhost", "wrong-hunter2", &ca), 77, "the login was refused"),
+        (bad(tls, "localhost", "wrong-hunter2", &ca), 77, "was refused"),
         (bad(tls, "localhost", &right, ""), 78, "its certificate is not trusted"),
         (bad(clear, "localhost", &right, &ca), 78, "does not speak TLS"),
         (bad(tls, "localhost", &right, "    tls: none\n"), 78, "is for TLS"),
@@ -222,7 +222,7 @@ fn one_mailbox_in_trouble_leaves_the_others_alone() {
         let config = setup.write_config(
             &format!("c{number}.yaml"),
             "t",
-            &format!("{good}{mailbox}limits: {{connect_timeout: 2s}}\n"),
+            &format!("{good}{mailbox}limits: {{connect_timeout: 2s, retry_pause: 50ms}}\n"),
         );
         let output = poll(&config);
         let stderr = String::from_utf8_lossy(&output.stderr);

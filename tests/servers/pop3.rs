@@ -326,7 +326,7 @@ fn a_locked_mailbox_is_no_fault_of_the_password() {
         let first = server.login("a").await;
         let begin = Instant::now();
         let error = server.try_login("a", &Dovecot::password("a")).await.err().expect("is refused");
-        assert!(matches!(error, Pop3Error::Refused { code: Some(ResponseCode::InUse), .. }), "{error}");
+        assert!(matches!(error, Pop3Error::NoEntry { code: Some(ResponseCode::InUse), .. }), "{error}");
         assert!(!error.is_credentials(), "{error}");
         assert!(begin.elapsed() < SETTINGS.read_timeout, "the server said so, the client did not give up");
         assert_eq!(first.quit().await, QuitOutcome::Committed);
