@@ -348,7 +348,10 @@ impl Client {
                         Some(body) if reply.status.ok => Ok(body),
                         _ => Err(reply.status),
                     };
-                    if let Some(before) = self.held.replace(Fetched { number, outcome }) {
+                    let before = self.held.replace(Fetched { number, outcome });
+                    // At once: the mail may be held until the server answers what is asked for now.
+                    self.refill();
+                    if let Some(before) = before {
                         return Ok(Some(self.give(before)));
                     }
                 }
@@ -385,11 +388,13 @@ impl Client {
     /// Sends RETR for as many mails as the window takes, once half of it is free: many commands
     /// in one write.
     fn refill(&mut self) {
-        if self.asked.len() > self.window.count / 2 {
+        // The mail that is held was answered already; one at a time it is given before the next is asked for.
+        let held = usize::from(self.held.is_some() && self.window.count > 1);
+        if self.asked.len().saturating_sub(held) > self.window.count / 2 {
             return;
         }
         while let Some(&(number, size)) = self.queue.front() {
-            let fits = self.asked.len() < self.window.count
+            let fits = self.asked.len().saturating_sub(held) < self.window.count
                 && (self.asked.is_empty() || self.asked_octets.saturating_add(size) <= self.window.octets);
             if !fits {
                 return;

@@ -10,6 +10,7 @@ use reply_ingest::pop3::{Body, Client, Credentials, Endpoint, Method, Proof, Sec
 use std::error::Error;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -26,9 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let proof = Proof::Password(std::env::var("POP3_PASSWORD")?.into());
 
+    let began = Instant::now();
     let mut client = Client::connect(&endpoint, Settings::default()).await?;
     let method = client.login(&Credentials { user: user.clone(), proof }, method).await?;
+    let entered = began.elapsed();
     let mails = client.list().await?;
+    let listed = began.elapsed();
     client.plan(mails.iter().map(|m| (m.number, m.size)), Window::default());
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (mut count, mut octets) = (0_u64, 0_u64);
@@ -40,8 +44,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             writeln!(out, "{} {} {}", mail.number, bytes.len(), RawMail::new(bytes).digest())?;
         }
     }
+    let fetched = began.elapsed();
     let outcome = client.quit().await;
     out.flush()?;
-    eprintln!("{count} mails, {octets} octets, login by {method}, QUIT {outcome:?}");
+    eprintln!(
+        "{count} mails, {octets} octets; login by {method} after {entered:.1?}, listed after {listed:.1?}, fetched after \
+         {fetched:.1?}, QUIT {outcome:?} after {:.1?}",
+        began.elapsed()
+    );
     Ok(())
 }

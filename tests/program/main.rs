@@ -7,3 +7,4 @@ mod demo;
 mod faults;
 mod scripted;
 mod token;
+mod window;
