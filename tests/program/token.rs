@@ -454,5 +454,6 @@ async fn proxied() {
     let settings = TokenEndpoint { url, ..Server::start(&[Act::Cut]).settings() };
     assert_eq!(tokens(settings.clone()).token(at(0)).await.unwrap().expose(), "tok");
     let url = "https://token.example/tenant".to_owned();
-    assert!(error(&tokens(TokenEndpoint { url, ..settings }), 0).await.is_temporary());
+    // Whether the proxy's answer or the handshake behind it fails first is a matter of chance.
+    assert!(!error(&tokens(TokenEndpoint { url, ..settings }), 0).await.is_credentials());
 }
