@@ -88,7 +88,14 @@ fn octets_behind_the_last_mail_end_the_session_without_quit() {
 
 #[test]
 fn octets_behind_a_delete_end_the_session_without_quit() {
-    check([more("in the middle", "DELE 2", (3, 3, 0)), more("the last", "DELE 3", (3, 3, 0))]);
+    // In the middle of a batch they take the place of an answer that is still under way, and whether that one comes
+    // before QUIT goes out is a matter of chance; all answers are the same then, and nothing is deleted wrongly.
+    let one_by_one = on("CAPA").say("+OK\r\nUSER\r\nUIDL\r\n.\r\n");
+    let in_the_middle = [one_by_one, on("DELE 2").behind(b"+OK injected\r\n")];
+    check([
+        case("in the middle", in_the_middle, 75, "nobody asked for", (3, 3, 0)),
+        more("the last", "DELE 3", (3, 3, 0)),
+    ]);
 }
 
 #[test]
