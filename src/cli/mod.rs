@@ -10,6 +10,7 @@ mod mails;
 mod poll;
 mod replay;
 mod schema;
+mod setup;
 mod table;
 
 pub use exit::Exit;

@@ -1,21 +1,16 @@
 //! `poll`: one pass over the mailboxes.
 
 use super::exit::{configuration, fail};
+use super::setup::{Selection, kafka, resolver, rules};
 use super::{Exit, run_id, table};
-use crate::auth::dns::{Cached, Resolver, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, RunReport, Worker, run};
-use crate::sink::{KafkaSink, LineSink, Sink};
+use crate::sink::{LineSink, Sink};
 use chrono::Utc;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long the brokers may take to answer before a run begins.
-pub(super) const KAFKA_WAIT: Duration = Duration::from_secs(10);
 
 /// One pass over the mailboxes.
 #[derive(Debug, clap::Args)]
@@ -24,23 +19,19 @@ Examples:
   reply-ingest poll --config /etc/reply-ingest.yaml
   reply-ingest poll --config reply-ingest.yaml --mailbox replies --dry-run | jq .data.kind")]
 pub struct Args {
-    /// The configuration.
-    #[arg(long, short, value_name = "FILE", env = "REPLY_INGEST_CONFIG")]
-    config: PathBuf,
-    /// Only this mailbox; may be given several times.
-    #[arg(long, value_name = "NAME")]
-    mailbox: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Print the events instead of publishing them; record and delete nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
 pub async fn main(args: Args) -> Exit {
-    let config = match config::load(&args.config) {
+    let config = match config::load(&args.selection.config) {
         Ok(config) => config,
         Err(error) => return configuration(&error),
     };
-    let mailboxes = match choose(&config, &args.mailbox) {
+    let mailboxes = match args.selection.mailboxes(&config) {
         Ok(mailboxes) => mailboxes,
         Err(exit) => return exit,
     };
@@ -60,39 +51,6 @@ pub async fn main(args: Args) -> Exit {
         }
         Err(failure) => fail(&failure),
     }
-}
-
-/// The embedded rules and those that the configuration names.
-pub(super) fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
-    let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
-    let mut files = Vec::new();
-    for path in &config.rules.files {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
-        files.push((path.display().to_string(), text));
-    }
-    Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
-}
-
-/// The resolver that a configuration asks for, with its cache.
-pub(super) fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failure> {
-    let system = SystemResolver::new(&config.servers, config.timeout.0)
-        .map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    Ok(Arc::new(Cached::new(system)))
-}
-
-pub(super) fn choose(config: &Config, names: &[String]) -> Result<Vec<Arc<Mailbox>>, Exit> {
-    let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
-    if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
-        eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
-        return Err(Exit::Usage);
-    }
-    Ok(config
-        .mailboxes
-        .iter()
-        .filter(|m| names.is_empty() || names.contains(&m.name))
-        .map(|m| Arc::new(m.clone()))
-        .collect())
 }
 
 /// Sets everything up and takes one run through.
@@ -161,20 +119,8 @@ async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> 
     if dry_run {
         return Ok(Arc::new(LineSink::new(std::io::stdout())));
     }
-    let sink = Arc::new(KafkaSink::new(&config.kafka)?);
-    let mut topics = vec![config.kafka.topic.clone()];
-    topics.extend(config.kafka.run_topic.clone());
-    let check = {
-        let sink = Arc::clone(&sink);
-        tokio::task::spawn_blocking(move || {
-            sink.check(&topics.iter().map(String::as_str).collect::<Vec<_>>(), KAFKA_WAIT)
-        })
-    };
-    match check.await {
-        Ok(result) => drop(result?),
-        Err(error) => return Err(Failure::new(FailureClass::Internal, &error)),
-    }
-    Ok(sink)
+    let (sink, _) = kafka(&config.kafka).await?;
+    Ok(Arc::new(sink))
 }
 
 fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {

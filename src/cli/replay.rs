@@ -3,7 +3,7 @@
 use super::exit::{configuration, fail};
 use super::explain;
 use super::mails::{Found, Source};
-use super::poll::{resolver, rules};
+use super::setup::{resolver, rules};
 use super::{Exit, run_id};
 use crate::classify::Rules;
 use crate::config::{self, Config, Octets};

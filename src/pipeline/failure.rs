@@ -23,6 +23,17 @@ pub enum FailureClass {
     Temporary,
 }
 
+impl FailureClass {
+    /// The class of an error that says of itself whether credentials or a setting are wrong.
+    fn of(credentials: bool, configuration: bool) -> Self {
+        match (credentials, configuration) {
+            (true, _) => Self::Credentials,
+            (false, true) => Self::Configuration,
+            (false, false) => Self::Temporary,
+        }
+    }
+}
+
 /// A failure: its class and one line for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -50,27 +61,13 @@ impl Failure {
 
 impl From<Pop3Error> for Failure {
     fn from(error: Pop3Error) -> Self {
-        let class = if error.is_credentials() {
-            FailureClass::Credentials
-        } else if error.is_configuration() {
-            FailureClass::Configuration
-        } else {
-            FailureClass::Temporary
-        };
-        Self::new(class, &error)
+        Self::new(FailureClass::of(error.is_credentials(), error.is_configuration()), &error)
     }
 }
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        let class = if error.is_credentials() {
-            FailureClass::Credentials
-        } else if error.is_configuration() {
-            FailureClass::Configuration
-        } else {
-            FailureClass::Temporary
-        };
-        Self::new(class, &error)
+        Self::new(FailureClass::of(error.is_credentials(), error.is_configuration()), &error)
     }
 }
 

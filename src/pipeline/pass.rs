@@ -55,27 +55,27 @@ pub(super) enum Pace {
     /// The same, although the session before broke: networks do.
     AheadAgain,
     /// One command at a time, until a session ends well.
-    OneByOne,
+    OneAtATime,
     /// One command at a time: the server loses its way otherwise.
-    OneByOneForGood,
+    OneAtATimeForGood,
 }
 
 impl Pace {
-    pub(super) fn is_one_by_one(self) -> bool {
-        matches!(self, Self::OneByOne | Self::OneByOneForGood)
+    pub(super) fn is_one_at_a_time(self) -> bool {
+        matches!(self, Self::OneAtATime | Self::OneAtATimeForGood)
     }
 
     /// The pace after a session that ended well.
     fn after_success(self) -> Self {
-        if self == Self::OneByOneForGood { self } else { Self::Ahead }
+        if self == Self::OneAtATimeForGood { self } else { Self::Ahead }
     }
 
     /// The pace after a session that broke.
     fn after(self, retry: Retry) -> Self {
         match (retry, self) {
-            (Retry::OneAtATime, _) => Self::OneByOneForGood,
+            (Retry::OneAtATime, _) => Self::OneAtATimeForGood,
             (Retry::Resume, Self::Ahead) => Self::AheadAgain,
-            (Retry::Resume, Self::AheadAgain) => Self::OneByOne,
+            (Retry::Resume, Self::AheadAgain) => Self::OneAtATime,
             (_, pace) => pace,
         }
     }
@@ -87,7 +87,7 @@ impl Pass {
     /// another session may do better.
     pub(super) fn broke_on(&mut self, mail: &Listed, published: bool, fetched: u64) -> bool {
         self.session_mails = Some(usize::try_from(fetched / 2).unwrap_or(usize::MAX).max(1));
-        if !self.pace.is_one_by_one() {
+        if !self.pace.is_one_at_a_time() {
             return true;
         }
         if published {
@@ -185,16 +185,16 @@ mod tests {
             (Retry::Later, Pace::Ahead),
             (Retry::Resume, Pace::AheadAgain),
             (Retry::Later, Pace::AheadAgain),
-            (Retry::Resume, Pace::OneByOne),
-            (Retry::Resume, Pace::OneByOne),
-            (Retry::OneAtATime, Pace::OneByOneForGood),
-            (Retry::Resume, Pace::OneByOneForGood),
+            (Retry::Resume, Pace::OneAtATime),
+            (Retry::Resume, Pace::OneAtATime),
+            (Retry::OneAtATime, Pace::OneAtATimeForGood),
+            (Retry::Resume, Pace::OneAtATimeForGood),
         ] {
             pace = pace.after(retry);
             assert_eq!(pace, next);
         }
-        assert_eq!(Pace::OneByOneForGood.after_success(), Pace::OneByOneForGood);
-        assert_eq!(Pace::OneByOne.after_success(), Pace::Ahead);
+        assert_eq!(Pace::OneAtATimeForGood.after_success(), Pace::OneAtATimeForGood);
+        assert_eq!(Pace::OneAtATime.after_success(), Pace::Ahead);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let mut pass = Pass::default();
         assert!(pass.broke_on(&mail(1), false, 40));
         assert_eq!((pass.run.refused, pass.session_mails, pass.settled.skips(&mail(1))), (0, Some(20), false));
-        pass.pace = Pace::OneByOne;
+        pass.pace = Pace::OneAtATime;
         assert!(pass.broke_on(&mail(2), true, 0));
         assert_eq!((pass.run.refused, pass.session_mails, pass.settled.skips(&mail(2))), (0, Some(1), true));
         assert!(pass.broke_on(&mail(3), false, 0));

@@ -65,8 +65,11 @@ pub(super) async fn session(
         // What lay there is noted: what comes from now on is new, even if this session breaks.
         pass.starts_now = false;
     }
-    let window =
-        if pass.pace.is_one_by_one() { Window::ONE } else { Window { count: limits.pipeline, octets: WINDOW_OCTETS } };
+    let window = if pass.pace.is_one_at_a_time() {
+        Window::ONE
+    } else {
+        Window { count: limits.pipeline, octets: WINDOW_OCTETS }
+    };
     let until = (split && (more || !nameless)).then(|| tokio::time::Instant::now() + limits.session_time.0);
 
     let job = Job { mails, window, until };
@@ -77,7 +80,7 @@ pub(super) async fn session(
     if let Some(broken) = round.broken {
         // With answers under way, one too few or too many puts every mail behind it under another's id: of a session
         // that broke only the digests are to be believed. The mails are fetched again, and not published again.
-        if !worker.dry_run && !pass.pace.is_one_by_one() {
+        if !worker.dry_run && !pass.pace.is_one_at_a_time() {
             pass.doubtful += round.recorded.len();
             forget(worker, mailbox, round.recorded).await?;
         }
@@ -100,7 +103,7 @@ pub(super) async fn session(
 async fn enter(worker: &Arc<Worker>, mailbox: &Mailbox, pass: &Pass) -> Result<Client, Broken> {
     let limits = &worker.config.limits;
     let mut client = worker.access.connect(mailbox, limits).await.map_err(|e| before_fetching(e.into()))?;
-    client.one_at_a_time(pass.pace.is_one_by_one());
+    client.one_at_a_time(pass.pace.is_one_at_a_time());
     match worker.access.login(mailbox, limits, &mut client).await {
         Ok(method) => {
             warn_of_clear_text(mailbox, method, pass);

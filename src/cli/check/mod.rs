@@ -9,14 +9,12 @@ mod report;
 
 use super::Exit;
 use super::exit::configuration;
-use super::poll::{KAFKA_WAIT, choose, resolver};
+use super::setup::{self, Selection, resolver, rules};
 use crate::auth::dns::{Code, RecordType};
 use crate::config::{self, Config, Secrets};
 use crate::pipeline::{Access, Failure, FailureClass};
-use crate::sink::{KafkaFacts, KafkaSink};
 use futures_util::StreamExt;
 use report::Section;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,12 +26,8 @@ Examples:
   reply-ingest check --config reply-ingest.yaml --mailbox replies
   reply-ingest check --config reply-ingest.yaml --config-only     # in CI: no network, no secrets")]
 pub struct Args {
-    /// The configuration.
-    #[arg(long, short, value_name = "FILE", env = "REPLY_INGEST_CONFIG")]
-    config: PathBuf,
-    /// Only this mailbox; may be given several times.
-    #[arg(long, value_name = "NAME")]
-    mailbox: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// Only the configuration: no connection is made, and secrets may be missing.
     #[arg(long)]
     config_only: bool,
@@ -41,22 +35,22 @@ pub struct Args {
 
 pub async fn main(args: Args) -> Exit {
     let secrets = if args.config_only { Secrets::MayBeMissing } else { Secrets::Required };
-    let (config, warnings) = match config::check_file(&args.config, &config::environment(), secrets) {
+    let (config, warnings) = match config::check_file(&args.selection.config, &config::environment(), secrets) {
         Ok(checked) => checked,
         Err(error) => return configuration(&error),
     };
-    let mut section = Section::new(&format!("configuration {}", args.config.display()));
+    let mut section = Section::new(&format!("configuration {}", args.selection.config.display()));
     for warning in &warnings {
         section.note(&warning.to_string());
     }
-    match super::poll::rules(&config) {
+    match rules(&config) {
         Ok(rules) => section.fact("rules", &format!("version {}", rules.version())),
         Err(failure) => section.failed(&failure),
     }
     section.fact("mailboxes", &config.mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
     let mut worst = section.worst();
     section.print();
-    let mailboxes = match choose(&config, &args.mailbox) {
+    let mailboxes = match args.selection.mailboxes(&config) {
         Ok(mailboxes) => mailboxes,
         Err(exit) => return exit,
     };
@@ -93,14 +87,8 @@ pub async fn main(args: Args) -> Exit {
 
 async fn kafka(config: &Config) -> Section {
     let mut section = Section::new(&format!("kafka {}", config.kafka.brokers.join(", ")));
-    let settings = config.kafka.clone();
-    let topics: Vec<String> = [settings.topic.clone()].into_iter().chain(settings.run_topic.clone()).collect();
-    let asked = tokio::task::spawn_blocking(move || -> Result<KafkaFacts, Failure> {
-        let sink = KafkaSink::new(&settings)?;
-        Ok(sink.check(&topics.iter().map(String::as_str).collect::<Vec<_>>(), KAFKA_WAIT)?)
-    });
-    match asked.await.unwrap_or_else(|e| Err(Failure::new(FailureClass::Internal, &e))) {
-        Ok(facts) => {
+    match setup::kafka(&config.kafka).await {
+        Ok((_, facts)) => {
             section.fact("brokers", &facts.brokers.to_string());
             for (topic, partitions) in facts.topics {
                 section.fact("topic", &format!("{topic}, {partitions} partitions"));

@@ -1,0 +1,77 @@
+//! What several commands set up: which mailboxes of which configuration, the rules, name resolution, Kafka.
+
+use super::Exit;
+use crate::auth::dns::{Cached, Resolver, SystemResolver};
+use crate::classify::Rules;
+use crate::config::{self, Config, Mailbox};
+use crate::pipeline::{Failure, FailureClass};
+use crate::sink::{KafkaFacts, KafkaSink};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the brokers may take to answer.
+const KAFKA_WAIT: Duration = Duration::from_secs(10);
+
+/// The configuration, and which of its mailboxes.
+#[derive(Debug, clap::Args)]
+pub struct Selection {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", env = "REPLY_INGEST_CONFIG")]
+    pub config: PathBuf,
+    /// Only this mailbox; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    mailbox: Vec<String>,
+}
+
+impl Selection {
+    /// The mailboxes that were meant.
+    ///
+    /// # Errors
+    /// When one of them is not in the configuration; that was said on stderr.
+    pub fn mailboxes(&self, config: &Config) -> Result<Vec<Arc<Mailbox>>, Exit> {
+        let names = &self.mailbox;
+        let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
+        if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
+            eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
+            return Err(Exit::Usage);
+        }
+        Ok(config
+            .mailboxes
+            .iter()
+            .filter(|m| names.is_empty() || names.contains(&m.name))
+            .map(|m| Arc::new(m.clone()))
+            .collect())
+    }
+}
+
+/// The embedded rules and those that the configuration names.
+pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
+    let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
+    let mut files = Vec::new();
+    for path in &config.rules.files {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
+        files.push((path.display().to_string(), text));
+    }
+    Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
+}
+
+/// The resolver that a configuration asks for, with its cache.
+pub fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failure> {
+    let system = SystemResolver::new(&config.servers, config.timeout.0)
+        .map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
+    Ok(Arc::new(Cached::new(system)))
+}
+
+/// A producer, once the brokers have answered and have the topics.
+pub async fn kafka(settings: &config::Kafka) -> Result<(KafkaSink, KafkaFacts), Failure> {
+    let settings = settings.clone();
+    let asked = tokio::task::spawn_blocking(move || {
+        let sink = KafkaSink::new(&settings)?;
+        let topics: Vec<&str> = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref()).collect();
+        let facts = sink.check(&topics, KAFKA_WAIT)?;
+        Ok((sink, facts))
+    });
+    asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))
+}
