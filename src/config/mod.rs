@@ -4,7 +4,8 @@
 //! with its line and column, in one go. The way: the text becomes a tree that knows its places
 //! (`tree`), the tree is read into the settings' types past what is wrong (`read`, `value`),
 //! secrets come from the environment (`environment`: `${NAME}` in a plain value) or from files
-//! (`secret_files`: `…_file`), and at last comes what no type can say (`check`).
+//! (`secret_files`: `…_file`), and at last comes what no type can say (`check`). The reader is our
+//! own because those built on serde stop at the first mistake, or show lines that may hold secrets.
 //!
 //! Every setting that can have a default has one. Secrets never print, and no message repeats a
 //! text that may be one.

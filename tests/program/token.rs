@@ -1,14 +1,14 @@
 //! Tokens from an endpoint that this process serves, well and badly.
 
+use crate::scripted::{self, Authority, Identity, Speaks, on};
 use chrono::{DateTime, Utc};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reply_ingest::config::{Secret, TokenEndpoint, TokenSource};
 use reply_ingest::token::{TokenError, Tokens};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -371,23 +371,11 @@ async fn nobody_listens() {
     assert!(error.is_temporary() && error.to_string().contains("cannot connect"), "{error}");
 }
 
-/// A server whose certificate a CA of its own signed, for these names, and that CA.
-fn tls_server(names: &[&str], last_year: i32) -> (Server, String) {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA");
-    let key = KeyPair::generate().expect("a key");
-    let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
-    let mut params = CertificateParams::new(names).expect("parameters");
-    params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
-    let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
-        .expect("a configuration");
-    (Server::serve(&[granted("tok-tls", 3600)], Some(Arc::new(config))), authority.pem())
+/// A server for `localhost` whose certificate a CA of its own signed, and that CA.
+fn tls_server(expired: bool) -> (Server, String) {
+    let authority = Authority::new("Token test CA");
+    let config = authority.server(Identity { name: "localhost", expired, ..Identity::default() });
+    (Server::serve(&[granted("tok-tls", 3600)], Some(config)), authority.pem)
 }
 
 #[tokio::test]
@@ -398,8 +386,8 @@ async fn tls_with_a_private_authority() {
         std::fs::write(&path, pem).unwrap();
         Some(path)
     };
-    let (server, ca) = tls_server(&["localhost"], 4000);
-    let (old, old_ca) = tls_server(&["localhost"], 2020);
+    let (server, ca) = tls_server(false);
+    let (old, old_ca) = tls_server(true);
     let url = format!("https://localhost:{}/tenant", server.port);
     let by_address = format!("https://127.0.0.1:{}/tenant", server.port);
     let settings = TokenEndpoint { url, ca_file: save("ca.pem", &ca), ..server.settings() };
@@ -427,33 +415,51 @@ async fn tls_with_a_private_authority() {
     assert_eq!(old.count(), 0);
 }
 
-#[tokio::test]
-async fn a_proxy_of_the_environment_is_not_asked_for_an_endpoint_here() {
-    // The program runs as a child so that the variable is its own; see `proxied`.
-    let server = Server::start(&[granted("tok", 3600)]);
-    let proxy = Server::start(&[granted("from-the-proxy", 3600)]);
-    let proxy_url = format!("http://worker:s3cret@127.0.0.1:{}", proxy.port);
-    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "token::proxied", "--ignored"]).env_remove("NO_PROXY").env_remove("no_proxy");
+/// The whole way: endpoint, program, login. The endpoint here is asked directly, another through the proxy.
+#[test]
+fn a_proxy_of_the_environment_is_asked_for_an_endpoint_elsewhere_only() {
+    let endpoint = Server::start(&[granted("tok-1", 3600)]);
+    let proxy = Server::start(&[plain(502, "")]);
+    let authority = Authority::new("Mail test CA");
+    let mails = scripted::Server::start_as(Speaks::Tls(authority.server(Identity::default())), &[]);
+    let xoauth2 = "dXNlcj1hbmEBYXV0aD1CZWFyZXIgdG9rLTEBAQ=="; // user=ana, auth=Bearer tok-1
+    mails.set([
+        on("CAPA").say("+OK\r\nSASL XOAUTH2\r\nUIDL\r\n.\r\n"),
+        on("AUTH XOAUTH2").say("+ \r\n"),
+        on(xoauth2).say("+OK\r\n"),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, config) = (folder.path().join("ca.pem"), folder.path().join("c.yaml"));
+    std::fs::write(&ca, &authority.pem).unwrap();
+    let mailbox = |name: &str, url: &str| {
+        format!(
+            "  - {{name: {name}, host: 127.0.0.1, port: {}, ca_file: {}, username: ana, login: xoauth2, oauth: \
+             {{endpoint: {{url: '{url}', client_id: app-1, client_secret: s3cret}}}}}}\n",
+            mails.port(),
+            ca.display(),
+        )
+    };
+    let text = format!(
+        "kafka: {{brokers: ['127.0.0.1:1'], topic: mail}}\nledger: {{file: {}}}\nauth: {{enabled: false}}\n\
+         limits: {{retries: 0}}\nmailboxes:\n{}{}",
+        folder.path().join("l.redb").display(),
+        mailbox("here", &endpoint.settings().url),
+        mailbox("elsewhere", "https://token.example/tenant"),
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_reply-ingest"));
+    program.args(["poll", "--dry-run", "--config"]).arg(&config).env_remove("NO_PROXY").env_remove("no_proxy");
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        child.env(name, &proxy_url);
+        program.env(name, format!("http://worker:pr0xy@127.0.0.1:{}", proxy.port));
     }
-    child.env("TOKEN_TEST_URL", server.settings().url);
-    let output = child.output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    // The endpoint elsewhere was looked for through the proxy, which knows no CONNECT; the one here directly.
-    assert_eq!(server.count(), 1);
+    let output = program.output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "one of two mailboxes cannot be reached: {log}");
+    assert!(mails.seen().iter().any(|seen| seen.line == xoauth2), "{:?} {log}", mails.seen());
+    assert_eq!(endpoint.count(), 1, "{log}");
     let heads: Vec<String> = proxy.requests().into_iter().map(|r| r.head).collect();
-    assert!(heads.len() == 1 && heads[0].starts_with("CONNECT token.example:443 "), "{heads:?}");
-}
-
-#[tokio::test]
-#[ignore = "is run by a_proxy_of_the_environment_is_not_asked_for_an_endpoint_here"]
-async fn proxied() {
-    let Ok(url) = std::env::var("TOKEN_TEST_URL") else { return };
-    let settings = TokenEndpoint { url, ..Server::start(&[Act::Cut]).settings() };
-    assert_eq!(tokens(settings.clone()).token(at(0)).await.unwrap().expose(), "tok");
-    let url = "https://token.example/tenant".to_owned();
-    // Whether the proxy's answer or the handshake behind it fails first is a matter of chance.
-    assert!(!error(&tokens(TokenEndpoint { url, ..settings }), 0).await.is_credentials());
+    assert!(heads.len() == 1 && heads[0].starts_with("CONNECT token.example:443 "), "{heads:?} {log}");
+    for hidden in ["s3cret", "pr0xy", "tok-1"] {
+        assert!(!log.contains(hidden), "{hidden}: {log}");
+    }
 }

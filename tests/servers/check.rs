@@ -4,6 +4,7 @@ use crate::harness::available;
 use crate::harness::dovecot::Dovecot;
 use crate::harness::mail::Size;
 use crate::harness::maildir;
+use crate::harness::pop3_server::{self, Pop3Server};
 use reply_ingest::demo::Broker;
 use std::fs;
 use std::path::Path;
@@ -40,7 +41,7 @@ fn a_mailbox_that_is_right_and_every_way_to_be_wrong() {
     let broker = Broker::start(&["mail"]).expect("a broker");
     let (tls, clear) = (dovecot.pop3s_port(), dovecot.pop3_port());
     let ca = format!("ca_file: {}", dovecot.ca_file().display());
-    let password = format!("password: {}", Dovecot::password(USER));
+    let password = format!("password: {}", pop3_server::password(USER));
     let table: [(String, i32, &[&str]); 12] = [
         (
             format!("host: localhost, port: {tls}, {ca}, {password}"),
@@ -115,7 +116,7 @@ fn a_topic_that_is_not_there_is_not_made() {
         "host: localhost, port: {}, ca_file: {}, password: {}",
         dovecot.pop3s_port(),
         dovecot.ca_file().display(),
-        Dovecot::password(USER)
+        pop3_server::password(USER)
     );
     for _ in 0..2 {
         let (status, out) = check(folder.path(), &broker, &mailbox);

@@ -3,6 +3,7 @@
 use crate::harness::dovecot::Dovecot;
 use crate::harness::kafka::Kafka;
 use crate::harness::mail::Size;
+use crate::harness::pop3_server::{self, Pop3Server};
 use crate::harness::{available, maildir};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -54,7 +55,7 @@ impl Setup {
             "  - name: {user}\n    host: localhost\n    port: {}\n    ca_file: {}\n    username: {user}\n    password: {}\n{settings}",
             self.dovecot.pop3s_port(),
             self.dovecot.ca_file().display(),
-            Dovecot::password(user),
+            pop3_server::password(user),
         )
     }
 
@@ -207,7 +208,7 @@ fn one_mailbox_in_trouble_leaves_the_others_alone() {
             "  - name: bad\n    host: {host}\n    port: {port}\n    username: bad\n    password: {password}\n{more}"
         )
     };
-    let right = Dovecot::password("bad");
+    let right = pop3_server::password("bad");
     let table = [
         (bad(tls, "localhost", "wrong-hunter2", &ca), 77, "was refused"),
         (bad(tls, "localhost", &right, ""), 78, "its certificate is not trusted"),

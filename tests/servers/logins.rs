@@ -2,6 +2,7 @@
 
 use crate::harness::available;
 use crate::harness::dovecot::Dovecot;
+use crate::harness::pop3_server::{self, Pop3Server};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -64,7 +65,7 @@ async fn every_login_and_its_refusal() {
     let connector = tls::connector(Some(&dovecot.ca_file()), tls::Minimum::Tls12).expect("a connector");
     let endpoint = |port, security| Endpoint { host: "localhost".to_owned(), port, security };
     let (tls, clear) = (dovecot.pop3s_port(), dovecot.pop3_port());
-    let right = password(&Dovecot::password(USER));
+    let right = password(&pop3_server::password(USER));
     let table = [
         (right.clone(), None, Method::ScramSha256),
         (right.clone(), Some(Method::UserPass), Method::UserPass),

@@ -3,6 +3,7 @@
 
 use crate::harness::courier::Courier;
 use crate::harness::dovecot::Dovecot;
+use crate::harness::pop3_server::{Pop3Server, password};
 use crate::harness::shapes::{self, Shape, Shaped};
 use crate::harness::{available, maildir};
 use reply_ingest::pop3::{
@@ -56,8 +57,8 @@ impl Server {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Dovecot(_) => "Dovecot",
-            Self::Courier(_) => "Courier",
+            Self::Dovecot(_) => Dovecot::NAME,
+            Self::Courier(_) => Courier::NAME,
         }
     }
 
@@ -94,9 +95,7 @@ impl Server {
     }
 
     async fn login(&self, user: &str) -> Client {
-        // Both scripts give this password.
-        let password = Dovecot::password(user);
-        self.try_login(user, &password).await.unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+        self.try_login(user, &password(user)).await.unwrap_or_else(|error| panic!("{}: {error}", self.name()))
     }
 }
 
@@ -325,7 +324,7 @@ fn a_locked_mailbox_is_no_fault_of_the_password() {
     run(async {
         let first = server.login("a").await;
         let begin = Instant::now();
-        let error = server.try_login("a", &Dovecot::password("a")).await.err().expect("is refused");
+        let error = server.try_login("a", &password("a")).await.err().expect("is refused");
         assert!(matches!(error, Pop3Error::NoEntry { code: Some(ResponseCode::InUse), .. }), "{error}");
         assert!(!error.is_credentials(), "{error}");
         assert!(begin.elapsed() < SETTINGS.read_timeout, "the server said so, the client did not give up");

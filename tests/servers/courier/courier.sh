@@ -18,6 +18,7 @@
 # too. With REPLY_INGEST_STOP_AT_EOF=1 it is killed, with its group if it leads one, when its standard input closes, so
 # that it can't outlive a test that died.
 set -eu
+. "$(dirname "$0")/../common.sh"
 PATH=$PATH:/usr/sbin:/sbin # an ordinary user's PATH may lack these
 lib=/usr/lib/courier
 pop=$(cd "$(dirname "$0")/../../.." && pwd)/target/courier-pop
@@ -82,22 +83,6 @@ CNF
   (umask 077 && cat "$1/ca.crt" "$1/server.key" >"$1/server.pem")
 }
 
-# Every folder down to DIR must let nobody pass. A temporary folder is made closed to others; those are opened as far
-# as they lie below the system's temporary folder, and no other.
-let_pass() {
-  top=$(cd "${TMPDIR:-/tmp}" && pwd -P)
-  path=$1
-  while case $path in "$top"/*) ;; *) false ;; esac; do
-    chmod o+x "$path"
-    path=$(dirname "$path")
-  done
-  # A new process with the owner's rights is the only sure test.
-  as_owner test -x "$1" || {
-    echo "nobody, who owns the mail, cannot reach $1: use a folder below $top" >&2
-    exit 1
-  }
-}
-
 # Runs a command as the user who owns everything in DIR.
 as_owner() {
   if [ "$(id -u)" = 0 ]; then setpriv --reuid nobody --regid nogroup --clear-groups "$@"; else "$@"; fi
@@ -142,22 +127,13 @@ RC
   makeuserdb -f "$users"
   if [ "$(id -u)" = 0 ]; then
     chown -R nobody:nogroup "$dir"
-    let_pass "$dir"
+    let_pass "$dir" nobody nogroup
   fi
 }
 
 start() {
   dir=$(cd "$1" && pwd -P)
-  if [ "${REPLY_INGEST_STOP_AT_EOF:-}" = 1 ]; then
-    pid=$$
-    exec 3<&0 # a job in the background gets no standard input of its own
-    # The check of the name: a pid may have been given to another program since.
-    (
-      cat <&3 >/dev/null || :
-      if grep -q courier "/proc/$pid/cmdline"; then kill -9 "-$pid" || kill "$pid"; fi
-    ) >/dev/null 2>&1 &
-    exec 3<&-
-  fi
+  stop_at_eof courier
   exec >>"$dir/log" 2>&1 </dev/null
   # What stays where it is. That leaves /run/courier and /etc/courier: nothing else of these two trees is opened.
   kept=$dir:/usr:/lib:/lib64:/bin:/sbin:/dev:/proc:/sys:/tmp:/var:/root:/home

@@ -13,6 +13,7 @@
 # sessions another 30 s; SIGKILL to its process group ends them too. With REPLY_INGEST_STOP_AT_EOF=1 it is killed, with
 # its group if it leads one, when its standard input closes, so that it can't outlive a test that died.
 set -eu
+. "$(dirname "$0")/../common.sh"
 PATH=$PATH:/usr/sbin:/sbin # an ordinary user's PATH may lack these
 
 usage() {
@@ -69,22 +70,6 @@ CNF
   }
 }
 
-# Every folder down to the mail must let its owner pass. A temporary folder is made closed to others; those are opened
-# as far as they lie below the system's temporary folder, and no other.
-let_pass() {
-  top=$(cd "${TMPDIR:-/tmp}" && pwd -P)
-  path=$1
-  while case $path in "$top"/*) ;; *) false ;; esac; do
-    chmod o+x "$path"
-    path=$(dirname "$path")
-  done
-  # A new process with the mail owner's rights is the only sure test.
-  setpriv --reuid "$mail_user" --regid "$mail_group" --clear-groups test -x "$1" || {
-    echo "$mail_user, who owns the mail, cannot reach $1: use a folder below $top" >&2
-    exit 1
-  }
-}
-
 make() {
   check >&2 || exit 1
   mkdir -p "$1"
@@ -116,7 +101,7 @@ make() {
   done
   if [ "$(id -u)" = 0 ]; then
     chown -R "$mail_user:$mail_group" "$dir/home"
-    let_pass "$dir/home"
+    let_pass "$dir/home" "$mail_user" "$mail_group"
     chgrp "$internal" "$dir/passwd"
   fi
   chmod 640 "$dir/passwd"
@@ -181,16 +166,7 @@ CONF
 
 start() {
   dir=$(cd "$1" && pwd -P)
-  if [ "${REPLY_INGEST_STOP_AT_EOF:-}" = 1 ]; then
-    pid=$$
-    exec 3<&0 # a job in the background gets no standard input of its own
-    # The check of the name: a pid may have been given to another program since.
-    (
-      cat <&3 >/dev/null || :
-      if grep -q dovecot "/proc/$pid/cmdline"; then kill -9 "-$pid" || kill "$pid"; fi
-    ) >/dev/null 2>&1 &
-    exec 3<&-
-  fi
+  stop_at_eof dovecot
   exec dovecot -F -c "$dir/dovecot.conf" </dev/null
 }
 

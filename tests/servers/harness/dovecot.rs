@@ -1,6 +1,6 @@
 //! A throw-away Dovecot 2.3, as `tests/servers/dovecot/dovecot.sh` runs it: POP3 with STLS, and POP3S.
 //!
-//! It answers at 127.0.0.1 (`localhost`) and at 127.0.0.2. Only at the latter does it refuse a password in clear:
+//! It answers at 127.0.0.1 (`localhost`) and at 127.0.0.2, with a certificate for all three from a CA of its own. Only at the latter does it refuse a password in clear:
 //! it trusts a client that has its own address.
 
 use std::fs;
@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::pop3_server::{self, Pop3Server};
 use super::process::Process;
-use super::{Missing, check, maildir, ports, script};
+use super::{Missing, ports};
 
 pub struct Dovecot {
+    script: PathBuf,
     dir: PathBuf,
     port: u16,
     process: Process,
@@ -28,54 +30,17 @@ impl Dovecot {
 
     /// The same with further settings in Dovecot's own language, such as `pop3_lock_session = yes`.
     pub fn start_with(dir: &Path, users: &[&str], settings: &str) -> Result<Self, Missing> {
-        let dovecot = script("dovecot/dovecot.sh");
-        check(&dovecot)?;
         let port = ports::free(2);
-        let made = Command::new(&dovecot)
-            .arg("make")
-            .arg(dir)
-            .args([port.to_string(), (port + 1).to_string()])
-            .args(users)
-            .output()
-            .unwrap_or_else(|error| panic!("{}: {error}", dovecot.display()));
-        assert!(made.status.success(), "Dovecot: {}", String::from_utf8_lossy(&made.stderr));
+        let script = pop3_server::make("dovecot/dovecot.sh", dir, &[port, port + 1], users)?;
         let extra = dir.join("extra.conf");
         fs::write(&extra, format!("{settings}\n")).unwrap_or_else(|error| panic!("{}: {error}", extra.display()));
-        Ok(Self { dir: dir.to_owned(), port, process: run(dir, port) })
+        let process = run(&script, dir, port);
+        Ok(Self { script, dir: dir.to_owned(), port, process })
     }
 
     /// The port of POP3, with STLS.
     pub fn pop3_port(&self) -> u16 {
         self.port
-    }
-
-    /// The port of POP3 over TLS.
-    pub fn pop3s_port(&self) -> u16 {
-        self.port + 1
-    }
-
-    /// The certificate of the CA that issued the server's, in PEM. The server's is for `localhost`, 127.0.0.1 and
-    /// 127.0.0.2.
-    pub fn ca_file(&self) -> PathBuf {
-        self.dir.join("tls/ca.crt")
-    }
-
-    pub fn password(user: &str) -> String {
-        format!("pw-{user}")
-    }
-
-    pub fn maildir(&self, user: &str) -> PathBuf {
-        self.dir.join("home").join(user).join("Maildir")
-    }
-
-    /// How many messages the user's mailbox holds.
-    pub fn count(&self, user: &str) -> usize {
-        maildir::count(&self.maildir(user))
-    }
-
-    /// What Dovecot has logged: a line for each login and each session's end, with what was read and deleted.
-    pub fn log(&self) -> String {
-        fs::read(self.dir.join("log")).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Stops the server in good order; then sessions that are still open are cut, without their deletions.
@@ -91,7 +56,7 @@ impl Dovecot {
     /// Starts a stopped or killed server again, on the same mail and ports.
     pub fn resume(&mut self) {
         if !self.process.running() {
-            self.process = run(&self.dir, self.port);
+            self.process = run(&self.script, &self.dir, self.port);
         }
     }
 
@@ -101,10 +66,22 @@ impl Dovecot {
     }
 }
 
-fn run(dir: &Path, port: u16) -> Process {
-    let mut command = Command::new(script("dovecot/dovecot.sh"));
+impl Pop3Server for Dovecot {
+    const NAME: &'static str = "Dovecot";
+
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn pop3s_port(&self) -> u16 {
+        self.port + 1
+    }
+}
+
+fn run(script: &Path, dir: &Path, port: u16) -> Process {
+    let mut command = Command::new(script);
     command.arg("start").arg(dir);
-    let mut process = Process::start("Dovecot", &mut command, &dir.join("output"));
+    let mut process = Process::start(Dovecot::NAME, &mut command, &dir.join("output"));
     process.wait_until(|_| greets(port));
     process
 }

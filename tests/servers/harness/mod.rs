@@ -11,6 +11,7 @@ pub mod dovecot;
 pub mod kafka;
 pub mod mail;
 pub mod maildir;
+pub mod pop3_server;
 pub mod ports;
 mod process;
 pub mod shapes;

@@ -12,6 +12,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
+. "$here/../common.sh"
 
 usage() {
   sed -n '/^#   kafka/s/^#   //p' "$0" >&2
@@ -55,16 +56,7 @@ start() {
   check "$libs" >&2 || exit 1
   sed -e "s|@DATA@|$data|" -e "s|@PORT@|$port|" -e "s|@CONTROLLER@|$((port + 1))|" \
     "$here/server.properties" >"$data/server.properties"
-  if [ "${REPLY_INGEST_STOP_AT_EOF:-}" = 1 ]; then
-    pid=$$
-    exec 3<&0 # a job in the background gets no standard input of its own
-    # The check of the name: a pid may have been given to another program since.
-    (
-      cat <&3 >/dev/null || :
-      if grep -q kafka "/proc/$pid/cmdline"; then kill -9 "-$pid" || kill -9 "$pid"; fi
-    ) >/dev/null 2>&1 &
-    exec 3<&-
-  fi
+  stop_at_eof kafka
   # The simple collector and the quick compiler alone: the least memory, the fastest start.
   set -- -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -cp "$libs/*" \
     "-Dlog4j2.configurationFile=$here/log4j2.properties"
