@@ -10,20 +10,22 @@
 //! answers from us: every name it will ask for is known beforehand, so it never opens a socket,
 //! and what it was told can be recorded.
 
+mod arc;
 pub mod authres;
 pub mod boundary;
+mod dkim;
 pub mod dns;
 mod lookups;
-mod signatures;
 pub mod spf;
 
 use crate::config::Trust;
 use crate::event::{
-    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, DmarcPolicy, ReceiverAuth, SpfIdentity,
+    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, BoundaryWord, DmarcPolicy, ReceiverAuth,
+    SpfIdentity,
 };
 use crate::message::Mail;
 use authres::Statement;
-use boundary::Boundary;
+use boundary::{Boundary, Sender, Unknown};
 use chrono::{DateTime, Utc};
 use dns::{Deadline, Recorded, Resolver};
 use lookups::Lookups;
@@ -118,25 +120,26 @@ impl Authenticator {
         let resolver = Deadline::new(if dead { &nobody } else { resolver }, self.bounds.dns_budget);
         let mut signals = Vec::new();
         let boundary = boundary::find(mail, trust);
-        let statements = authres::read(mail, trust, boundary.as_ref());
+        let statements = authres::read(mail, trust, boundary.as_ref().ok());
         if statements.forged {
             signals.push(AuthSignal::ForgedAuthenticationResults);
         }
-        if boundary.is_none() {
-            signals.push(AuthSignal::BoundaryUnknown);
-        } else if boundary.as_ref().is_some_and(|b| b.conflict) {
-            signals.push(AuthSignal::ReturnPathConflict);
+        match boundary.as_ref().map(|b| &b.sender) {
+            Err(_) => signals.push(AuthSignal::BoundaryUnknown),
+            Ok(None) => signals.push(AuthSignal::EnvelopeSenderUnknown),
+            Ok(Some(sender)) if sender.conflict => signals.push(AuthSignal::ReturnPathConflict),
+            Ok(Some(_)) => {}
         }
         if mail.headers_raw("From").nth(1).is_some() {
             signals.push(AuthSignal::MultipleFrom);
         }
 
-        let mut spf = match &boundary {
-            Some(b) => Some(check_spf(&resolver, b, now).await),
+        let mut spf = match boundary.as_ref().ok().and_then(|b| Some((b, b.sender.as_ref()?))) {
+            Some((boundary, sender)) => Some(check_spf(&resolver, boundary, sender, now).await),
             None => None,
         };
         let judged_at = delivered_at.map_or(now, |d| d.min(now));
-        let limited = signatures::limit(mail, self.bounds.max_signatures);
+        let limited = dkim::limit(mail, self.bounds.max_signatures);
         if limited.cut {
             signals.push(AuthSignal::TooManySignatures);
         }
@@ -147,7 +150,7 @@ impl Authenticator {
             dmarc: None,
             arc: None,
             receiver: receiver(&statements.trusted),
-            context: boundary.as_ref().map(context),
+            context: context(boundary.as_ref()),
             disagreement: None,
             signals,
         };
@@ -179,11 +182,11 @@ impl Authenticator {
         spf: Option<&mut SpfVerdict>,
         auth: &mut Auth,
     ) {
-        let refused = signatures::refuse(message, judged_at);
+        let refused = dkim::refuse(message, judged_at);
         if refused.iter().any(|r| r.sha1) {
             auth.signals.push(AuthSignal::Sha1Signature);
         }
-        auth.arc = signatures::refuse_arc(message);
+        auth.arc = arc::refuse_arc(message);
         // Several From fields: which one a mail program shows is anyone's guess.
         let from = author_domain(message).filter(|_| !auth.signals.contains(&AuthSignal::MultipleFrom));
         let answers =
@@ -193,7 +196,7 @@ impl Authenticator {
         }
         let verifier = self.lookups.verifier();
         let dkim = verifier.verify_dkim(answers.parameters(&*message)).await;
-        auth.dkim = dkim.iter().map(|o| signatures::verdict(o, &answers)).collect();
+        auth.dkim = dkim.iter().map(|o| dkim::verdict(o, &answers)).collect();
         auth.dkim.extend(refused.iter().map(|r| r.result.clone()));
         let passing: Vec<_> = dkim
             .iter()
@@ -203,8 +206,8 @@ impl Authenticator {
             .collect();
         let chain = !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors;
         if chain && auth.arc.is_none() {
-            let arc = verifier.verify_arc(answers.parameters(&*message)).await;
-            auth.arc = Some(signatures::arc_verdict(&arc));
+            let found = verifier.verify_arc(answers.parameters(&*message)).await;
+            auth.arc = Some(arc::arc_verdict(&found));
         }
         let Some(from) = from else {
             // No author, or several with different domains: DMARC does not apply.
@@ -246,11 +249,11 @@ struct SpfVerdict {
     domain: String,
 }
 
-async fn check_spf(resolver: &dyn Resolver, boundary: &Boundary, now: DateTime<Utc>) -> SpfVerdict {
+async fn check_spf(resolver: &dyn Resolver, boundary: &Boundary, sender: &Sender, now: DateTime<Utc>) -> SpfVerdict {
     let query = spf::Query {
         client_ip: boundary.client_ip,
         helo: &boundary.helo,
-        mail_from: boundary.mail_from.as_deref().unwrap_or_default(),
+        mail_from: sender.address.as_deref().unwrap_or_default(),
         receiver: &boundary.by,
         now: now.timestamp(),
     };
@@ -266,12 +269,9 @@ async fn check_spf(resolver: &dyn Resolver, boundary: &Boundary, now: DateTime<U
     };
     SpfVerdict {
         result: AuthResult {
-            result,
             domain: Some(outcome.domain.clone()).filter(|d| !d.is_empty()),
-            selector: None,
-            aligned: None,
-            policy: None,
             reason: outcome.problem.or(outcome.mechanism),
+            ..AuthResult::new(result)
         },
         domain: outcome.domain,
     }
@@ -323,37 +323,36 @@ fn dmarc_verdict(
     }
     let policy = record.map(|r| answers.effective_policy(r, output.policy(), from));
     Some(AuthResult {
-        result: word,
         domain: Some(from.chars().take(255).collect()),
-        selector: None,
-        aligned: None,
         policy: policy.map(|p| match p {
             Policy::Reject => DmarcPolicy::Reject,
             Policy::Quarantine => DmarcPolicy::Quarantine,
             Policy::None | Policy::Unspecified => DmarcPolicy::None,
         }),
-        reason: None,
+        ..AuthResult::new(word)
     })
 }
 
 fn no_author() -> AuthResult {
-    AuthResult {
-        result: AuthWord::None,
-        domain: None,
-        selector: None,
-        aligned: None,
-        policy: None,
-        reason: Some("From names no domain, or several".to_owned()),
-    }
+    AuthResult { reason: Some("From names no domain, or several".to_owned()), ..AuthResult::new(AuthWord::None) }
 }
 
-fn context(boundary: &Boundary) -> AuthContext {
-    AuthContext {
-        header_index: Some(boundary.index),
-        client_ip: Some(boundary.client_ip.to_string()),
-        helo: Some(boundary.helo.chars().take(255).collect()),
-        mail_from: Some(boundary.mail_from.clone().unwrap_or_default()),
-        identity: Some(if boundary.mail_from.is_some() { SpfIdentity::MailFrom } else { SpfIdentity::Helo }),
+fn context(boundary: Result<&Boundary, &Unknown>) -> AuthContext {
+    match boundary {
+        Ok(found) => AuthContext {
+            boundary: BoundaryWord::Found,
+            header_index: Some(found.index),
+            by: Some(found.by.chars().take(255).collect()),
+            client_ip: Some(found.client_ip.to_string()),
+            helo: Some(found.helo.chars().take(255).collect()),
+            mail_from: found.sender.as_ref().map(|s| s.address.clone().unwrap_or_default()),
+            mail_from_source: found.sender.as_ref().map(|s| s.source),
+            identity: found
+                .sender
+                .as_ref()
+                .map(|s| if s.address.is_some() { SpfIdentity::MailFrom } else { SpfIdentity::Helo }),
+        },
+        Err(unknown) => AuthContext { header_index: unknown.index, ..AuthContext::unknown(unknown.why) },
     }
 }
 
@@ -361,14 +360,13 @@ fn context(boundary: &Boundary) -> AuthContext {
 fn receiver(trusted: &[Statement]) -> Option<ReceiverAuth> {
     let first = trusted.first()?;
     let mut out = ReceiverAuth { authserv_id: Some(first.authserv_id.clone()), ..ReceiverAuth::default() };
-    for statement in trusted {
-        for method in &statement.methods {
-            match method.name.as_str() {
-                "spf" if out.spf.is_none() => out.spf = Some(method.result.clone()),
-                "dmarc" if out.dmarc.is_none() => out.dmarc = Some(method.result.clone()),
-                "dkim" => out.dkim.push(method.result.clone()),
-                _ => {}
-            }
+    for method in trusted.iter().flat_map(|s| &s.methods) {
+        match method.name.as_str() {
+            "spf" => out.spf.push(method.result.clone()),
+            "dmarc" => out.dmarc.push(method.result.clone()),
+            "dkim" => out.dkim.push(method.result.clone()),
+            "arc" => out.arc.push(method.result.clone()),
+            _ => {}
         }
     }
     Some(out)
@@ -377,7 +375,7 @@ fn receiver(trusted: &[Statement]) -> Option<ReceiverAuth> {
 /// Whether the receiver and we differ on SPF or DMARC. Errors that may pass are no opinion.
 fn disagreement(auth: &Auth) -> Option<bool> {
     let theirs = auth.receiver.as_ref()?;
-    let differ = |a: &Option<AuthResult>, b: &Option<AuthResult>| match (a, b) {
+    let differ = |a: &[AuthResult], b: &Option<AuthResult>| match (a.first(), b) {
         (Some(a), Some(b)) => {
             a.result != AuthWord::TempError && b.result != AuthWord::TempError && a.result != b.result
         }

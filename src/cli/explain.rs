@@ -1,6 +1,8 @@
 //! `replay --explain`: why a mail was judged as it was, for a person.
 
-use crate::event::{AddressMode, Auth, AuthResult, Correlation, CorrelationStatus, Event, TextMode, Verdict};
+use crate::event::{
+    AddressMode, Auth, AuthResult, BoundaryWord, Correlation, CorrelationStatus, Event, TextMode, Verdict,
+};
 use crate::pipeline::Judged;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -81,23 +83,25 @@ fn word<T: serde::Serialize>(value: &T) -> String {
 
 fn auth(out: &mut impl Write, auth: Option<&Auth>) -> io::Result<()> {
     let Some(auth) = auth else { return writeln!(out, "    auth         not checked") };
-    match &auth.context {
-        Some(c) => writeln!(
+    let c = &auth.context;
+    if c.boundary == BoundaryWord::Found {
+        writeln!(
             out,
-            "    boundary     Received {}: client {}, HELO {}, MAIL FROM <{}>",
+            "    boundary     Received {}: client {}, HELO {}, MAIL FROM {}",
             c.header_index.unwrap_or_default(),
             c.client_ip.as_deref().unwrap_or("?"),
             c.helo.as_deref().unwrap_or("?"),
-            c.mail_from.as_deref().unwrap_or_default(),
-        )?,
-        None => writeln!(
-            out,
-            "    boundary     unknown: the mailbox's trust settings name no host of these Received lines"
-        )?,
+            c.mail_from.as_deref().map_or("unknown".to_owned(), |m| format!("<{m}>")),
+        )?;
+    } else {
+        writeln!(out, "    boundary     {}", word(&c.boundary))?;
     }
-    let named = [("spf", &auth.spf), ("dmarc", &auth.dmarc), ("arc", &auth.arc)];
+    let named = [("spf", &auth.spf), ("dmarc", &auth.dmarc)];
     for (name, result) in named.into_iter().filter_map(|(n, r)| Some((n, r.as_ref()?))) {
         writeln!(out, "    {name:12} {}", result_line(result))?;
+    }
+    if let Some(arc) = &auth.arc {
+        writeln!(out, "    arc          {}, {} sets", arc.result.as_str(), arc.sets)?;
     }
     for result in &auth.dkim {
         writeln!(out, "    dkim         {}", result_line(result))?;

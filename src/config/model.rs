@@ -210,19 +210,39 @@ pub enum Start {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
-    /// Host names that our own servers write behind `by` in their Received lines.
+    /// Host names that our own servers write behind `by` in their Received lines. `*.example.com` stands for every
+    /// host below that domain.
     #[serde(default)]
     pub by: Vec<String>,
     /// Our own networks: hops from there are inside.
     #[serde(default)]
     pub internal: Vec<Network>,
+    /// Servers outside that pass mail on to us, and whose Received lines are believed: the client that counts is theirs.
+    #[serde(default)]
+    pub forwarders: Vec<Forwarder>,
     /// The ids that our own servers write into Authentication-Results.
     #[serde(default)]
     pub authserv_ids: Vec<String>,
+    /// Whether our own servers write Authentication-Results without an id, as Microsoft 365 does.
+    #[serde(default)]
+    pub authserv_without_id: bool,
     /// Where our own server puts Authentication-Results: above its Received line, or just below it
     /// as some milters do.
     #[serde(default)]
     pub authserv_place: AuthresPlace,
+    /// Domains whose ARC seals are believed (d= of ARC-Seal).
+    #[serde(default)]
+    pub arc_sealers: Vec<String>,
+}
+
+/// A server outside that passes mail on to us.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forwarder {
+    /// Host names that it writes behind `by`, as in `trust.by`.
+    pub by: Vec<String>,
+    /// Addresses from which it connects to us.
+    pub networks: Vec<Network>,
 }
 
 /// Where a server puts its Authentication-Results.

@@ -15,13 +15,12 @@ pub struct Auth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dmarc: Option<AuthResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arc: Option<AuthResult>,
+    pub arc: Option<ArcAuth>,
     /// What the receiving server stated in a trusted Authentication-Results header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiver: Option<ReceiverAuth>,
     /// The evidence: the hop at which the mail entered the campaign's own network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<AuthContext>,
+    pub context: AuthContext,
     /// Whether the receiver's verdict and ours differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<bool>,
@@ -58,6 +57,39 @@ pub struct AuthResult {
     /// The DMARC policy that applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<DmarcPolicy>,
+    /// Which header of its name was judged or read, from the top, 0 first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_index: Option<u32>,
+    /// Why, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl AuthResult {
+    /// A result that says nothing but its word.
+    #[must_use]
+    pub const fn new(result: AuthWord) -> Self {
+        Self { result, domain: None, selector: None, aligned: None, policy: None, header_index: None, reason: None }
+    }
+}
+
+/// The result of an ARC chain (RFC 8617).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ArcAuth {
+    /// none, pass, fail, temperror.
+    pub result: AuthWord,
+    /// d= of the newest seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// s= of the newest seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// How many sets the chain has.
+    pub sets: u32,
+    /// What the earliest of the sealers that the mailbox's settings trust saw, counted back from the newest without a
+    /// gap; only for a chain that passes. It never changes `dmarc`: whoever relies on it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<ReceiverAuth>,
     /// Why, in a few words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -103,35 +135,92 @@ pub enum DmarcPolicy {
     Reject,
 }
 
-/// The verdicts of a trusted Authentication-Results header.
+/// What a server stated in Authentication-Results headers. A method may stand there several times.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiverAuth {
+    /// Absent where the server writes none, as Microsoft's do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authserv_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spf: Option<AuthResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spf: Vec<AuthResult>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dkim: Vec<AuthResult>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dmarc: Option<AuthResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dmarc: Vec<AuthResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arc: Vec<AuthResult>,
 }
 
 /// The hop at which the mail entered the campaign's own network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthContext {
-    /// Which Received header, from the top, 0 first.
+    /// Whether that hop was found, and if not, why.
+    pub boundary: BoundaryWord,
+    /// Which Received header, from the top, 0 first: the hop, or the line at which the search ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_index: Option<u32>,
+    /// Our host that took the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helo: Option<String>,
-    /// The envelope sender; empty for the null sender of bounces and automatic answers.
+    /// The envelope sender; empty for the null sender of bounces and automatic answers; absent where it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail_from: Option<String>,
+    /// Where the envelope sender was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_from_source: Option<SenderSource>,
     /// Which identity SPF checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<SpfIdentity>,
+}
+
+impl AuthContext {
+    /// The context of a mail whose boundary is not known.
+    #[must_use]
+    pub const fn unknown(why: BoundaryWord) -> Self {
+        Self {
+            boundary: why,
+            header_index: None,
+            by: None,
+            client_ip: None,
+            helo: None,
+            mail_from: None,
+            mail_from_source: None,
+            identity: None,
+        }
+    }
+}
+
+/// Whether the boundary was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundaryWord {
+    Found,
+    /// The mailbox has no `trust` settings.
+    NoTrustSettings,
+    /// No Received header is left that one of our hosts wrote, and none named a client outside.
+    NoReceived,
+    /// A line that ought to be ours names another host behind `by`.
+    NotOurHost,
+    /// A line of ours that cannot be read.
+    Unreadable,
+    /// A line of ours that names no client address.
+    NoClientAddress,
+    /// More lines of ours than any path has.
+    TooManyHops,
+}
+
+/// Where the envelope sender was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderSource {
+    /// On the boundary's Received header.
+    Received,
+    /// In the one Return-Path header above it.
+    ReturnPath,
 }
 
 /// The identity that SPF checks.
@@ -154,5 +243,12 @@ pub enum AuthSignal {
     TooManySignatures,
     /// The boundary hop could not be found with the mailbox's trust settings.
     BoundaryUnknown,
+    /// The boundary was found, but nothing tells the envelope sender.
+    EnvelopeSenderUnknown,
+    /// The boundary's Received header and Return-Path name different senders.
     ReturnPathConflict,
+    /// A signature covers only a part of the body (l=): the rest is anyone's.
+    BodyLengthLimited,
+    /// The signer's key is marked as a test (t=y).
+    TestingKey,
 }

@@ -152,7 +152,7 @@ impl Policy {
 /// Takes addresses out of every text of an event, whichever field it stands in: a new field is
 /// safe before anybody thinks of it.
 fn scrub(data: &mut EventData) {
-    if let Some(mail_from) = data.auth.as_mut().and_then(|a| a.context.as_mut()).and_then(|c| c.mail_from.as_mut())
+    if let Some(mail_from) = data.auth.as_mut().and_then(|a| a.context.mail_from.as_mut())
         && !mail_from.is_empty()
     {
         // The domain is what SPF checked; the person is not needed to understand it.

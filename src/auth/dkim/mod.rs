@@ -6,7 +6,7 @@ use crate::message::Mail;
 use chrono::{DateTime, Utc};
 use mail_auth::common::crypto::Algorithm;
 use mail_auth::dkim::DkimError;
-use mail_auth::{ArcOutput, AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error};
+use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -114,42 +114,12 @@ fn explain(error: &Error, answers: &Answers) -> (AuthWord, &'static str) {
     }
 }
 
-/// A chain longer than this fails (RFC 8617 section 5.1.1); its keys are not even asked for.
-const MAX_ARC: usize = 50;
-
-/// Takes a chain out that can only fail; gives its result then.
-pub fn refuse_arc(message: &mut AuthenticatedMessage<'_>) -> Option<AuthResult> {
-    if message.ams_headers.len().max(message.as_headers.len()).max(message.aar_headers.len()) <= MAX_ARC {
-        return None;
-    }
-    message.ams_headers.clear();
-    message.as_headers.clear();
-    message.aar_headers.clear();
-    Some(result(AuthWord::Fail, None, None, Some("the chain is longer than 50 sets")))
-}
-
-/// The ARC chain's result.
-pub fn arc_verdict(output: &ArcOutput<'_>) -> AuthResult {
-    let (word, reason) = match output.result() {
-        DkimResult::Pass => (AuthWord::Pass, None),
-        DkimResult::None => (AuthWord::None, None),
-        DkimResult::TempError(_) => (AuthWord::TempError, Some("a key could not be fetched")),
-        DkimResult::Neutral(_) | DkimResult::Fail(_) | DkimResult::PermError(_) => {
-            (AuthWord::Fail, Some("the chain does not verify"))
-        }
-    };
-    let sealer = output.sets().last().map(|s| s.seal.header.d.as_str());
-    result(word, sealer, None, reason)
-}
-
-fn result(word: AuthWord, domain: Option<&str>, selector: Option<&str>, reason: Option<&str>) -> AuthResult {
+pub(super) fn result(word: AuthWord, domain: Option<&str>, selector: Option<&str>, reason: Option<&str>) -> AuthResult {
     AuthResult {
-        result: word,
         // No name is longer (RFC 1035 section 2.3.4); a signature may say anything.
         domain: domain.map(|d| d.chars().take(255).collect()),
         selector: selector.map(|s| s.chars().take(255).collect()),
-        aligned: None,
-        policy: None,
         reason: reason.map(str::to_owned),
+        ..AuthResult::new(word)
     }
 }

@@ -89,7 +89,7 @@ fn method(clause: &str) -> Option<Method> {
     let (name, word) = parts.next().and_then(|p| p.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())))?;
     let name = name.split('/').next().unwrap_or_default().trim().to_ascii_lowercase();
     let result = word_of(&word)?;
-    let mut out = AuthResult { result, domain: None, selector: None, aligned: None, policy: None, reason: None };
+    let mut out = AuthResult::new(result);
     for property in parts {
         let Some((key, value)) = property.split_once('=') else { continue };
         let domain = || short(&value.rsplit_once('@').map_or(value, |(_, d)| d).to_ascii_lowercase());

@@ -1,31 +1,6 @@
-//! The boundary: the Received line at which the mail entered our own network.
-//!
-//! Received lines are written on top (RFC 5321 section 4.4), so the walk goes top down: the first
-//! line must name one of our own hosts behind `by`; as long as it says that it took the mail from
-//! inside, the next one was ours too. The first client outside is the SMTP client, and that line
-//! gives its address and HELO. What stands below is whatever the client sent.
+//! One Received line (RFC 5321 section 4.4), as the servers in the field write it.
 
-use crate::config::Trust;
-use crate::message::{Address, Mail};
 use std::net::IpAddr;
-
-/// Lines looked at; longer chains of our own are a loop.
-const MAX_HOPS: usize = 50;
-
-/// Where the mail entered, and what SPF needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boundary {
-    /// Which Received line, from the top, 0 first.
-    pub index: u32,
-    pub client_ip: IpAddr,
-    pub helo: String,
-    /// Our host that took the mail.
-    pub by: String,
-    /// The envelope sender; `None` for the null sender.
-    pub mail_from: Option<String>,
-    /// The boundary line and Return-Path name different senders.
-    pub conflict: bool,
-}
 
 /// What one Received line says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,71 +11,6 @@ pub struct Hop {
     /// LMTP, local and the like: handed over inside one system, without a client address.
     pub local: bool,
     pub envelope_from: Option<String>,
-}
-
-/// Finds the boundary of a mail; `None` where the settings or the lines do not tell.
-#[must_use]
-pub fn find(mail: &Mail<'_>, trust: &Trust) -> Option<Boundary> {
-    if trust.by.is_empty() {
-        return None;
-    }
-    for (index, line) in mail.headers_raw("Received").take(MAX_HOPS).enumerate() {
-        let hop = Hop::parse(line);
-        let by = hop.by.filter(|by| trust.by.iter().any(|ours| ours.eq_ignore_ascii_case(by)))?;
-        match hop.ip {
-            Some(ip) if !is_inside(ip, trust) => {
-                let (mail_from, conflict) = envelope_sender(mail, index, hop.envelope_from.as_deref())?;
-                return Some(Boundary {
-                    index: u32::try_from(index).unwrap_or(u32::MAX),
-                    client_ip: ip.to_canonical(),
-                    helo: hop.helo.unwrap_or_default(),
-                    by,
-                    mail_from,
-                    conflict,
-                });
-            }
-            Some(_) => {}
-            None if hop.local => {}
-            None => return None,
-        }
-    }
-    None
-}
-
-fn is_inside(ip: IpAddr, trust: &Trust) -> bool {
-    ip.to_canonical().is_loopback() || trust.internal.iter().any(|n| n.contains(ip))
-}
-
-/// The envelope sender: what the boundary line says, else the one Return-Path. The second value
-/// tells whether the two disagree; `None` when neither is there.
-fn envelope_sender(mail: &Mail<'_>, index: usize, on_line: Option<&str>) -> Option<(Option<String>, bool)> {
-    let bare = |text: &str| Address::parse(text).map(|a| a.as_str().to_owned());
-    // One below the boundary line came with the mail.
-    let mut received = 0;
-    let above: Vec<&str> = mail
-        .message()
-        .headers_raw()
-        .map_while(|(name, value)| {
-            received += usize::from(name.trim_end().eq_ignore_ascii_case("Received"));
-            (received <= index).then_some((name, value))
-        })
-        .filter(|(name, _)| name.trim_end().eq_ignore_ascii_case("Return-Path"))
-        .map(|(_, value)| value.trim())
-        .collect();
-    let mut paths = above.into_iter();
-    let path = match (paths.next(), paths.next()) {
-        (Some(only), None) => Some(bare(only)),
-        _ => None,
-    };
-    match (on_line.map(bare), path) {
-        (Some(line), Some(path)) => {
-            let conflict = line.as_deref().map(str::to_lowercase) != path.as_deref().map(str::to_lowercase);
-            Some((line, conflict))
-        }
-        (Some(line), None) => Some((line, false)),
-        (None, Some(path)) => Some((path, false)),
-        (None, None) => None,
-    }
 }
 
 impl Hop {
