@@ -23,7 +23,7 @@ use crate::event::{
     Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, BoundaryWord, DmarcPolicy, ReceiverAuth,
     SpfIdentity,
 };
-use crate::message::Mail;
+use crate::message::{Mail, received_date};
 use authres::Statement;
 use boundary::{Boundary, Sender, Unknown};
 use chrono::{DateTime, Utc};
@@ -104,8 +104,8 @@ impl Authenticator {
         Ok(Self { lookups: Lookups::new()?, bounds, network: Network::default() })
     }
 
-    /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, `now` what the clock says: signatures are
-    /// judged at the earlier of the two.
+    /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, as far as is known, `now` what the clock says. Signatures are
+    /// judged at the time at which our own server took the mail, but not later than `now`.
     pub async fn check(
         &self,
         mail: &Mail<'_>,
@@ -116,7 +116,8 @@ impl Authenticator {
     ) -> Auth {
         // A recording of nothing answers every question with a time-out, at once.
         let nobody = Recorded::default();
-        let dead = self.network.is_dead();
+        let live = resolver.is_live();
+        let dead = live && self.network.is_dead();
         let resolver = Deadline::new(if dead { &nobody } else { resolver }, self.bounds.dns_budget);
         let mut signals = Vec::new();
         let boundary = boundary::find(mail, trust);
@@ -138,7 +139,7 @@ impl Authenticator {
             Some((boundary, sender)) => Some(check_spf(&resolver, boundary, sender, now).await),
             None => None,
         };
-        let judged_at = delivered_at.map_or(now, |d| d.min(now));
+        let judged_at = taken_at(mail, boundary.as_ref().ok()).or(delivered_at).map_or(now, |at| at.min(now));
         let limited = dkim::limit(mail, self.bounds.max_signatures);
         if limited.cut {
             signals.push(AuthSignal::TooManySignatures);
@@ -157,7 +158,7 @@ impl Authenticator {
         if let Some(mut message) = AuthenticatedMessage::parse(&limited.bytes) {
             self.signed(&mut message, &resolver, judged_at, spf.as_mut(), &mut auth).await;
         }
-        if !dead {
+        if live && !dead {
             self.network.note(resolver.was_silent());
         }
         auth.spf = spf.map(|s| s.result);
@@ -241,6 +242,12 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// When our own server took the mail: signatures may expire later (RFC 6376 section 3.5, x=).
+fn taken_at(mail: &Mail<'_>, boundary: Option<&Boundary>) -> Option<DateTime<Utc>> {
+    let index = usize::try_from(boundary?.index).ok()?;
+    received_date(mail.headers_raw("Received").nth(index)?)
 }
 
 /// What SPF found, and the domain it checked.

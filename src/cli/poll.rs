@@ -3,12 +3,15 @@
 use super::exit::{configuration, fail};
 use super::setup::{Selection, kafka, resolver, rules};
 use super::{Exit, run_id, table};
+use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
+use crate::event::AuthWord;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
-use crate::pipeline::{Failure, FailureClass, Line, LineSettings, RunReport, Worker, run};
+use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
 use crate::sink::{LineSink, Sink};
 use chrono::Utc;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -75,7 +78,12 @@ pub(crate) async fn poll_with(
     dry_run: bool,
 ) -> Result<(RunReport, Exit), Failure> {
     let resolver = resolver(&config.dns)?;
-    let settings = LineSettings::new(&config, run_id(), false);
+    let mut settings = LineSettings::new(&config, run_id(), false);
+    // A dry run writes nothing.
+    if let (Some(folder), false) = (&config.dns.record, dry_run) {
+        let store = RecordStore::create(folder).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
+        settings.records = Records::Write(Arc::new(store));
+    }
     let line = Line::new(settings, rules, resolver).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
     let worker = Arc::new(Worker::new(config, line, sink, ledger, dry_run, Utc::now));
     let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
@@ -110,9 +118,29 @@ fn log_run(report: &RunReport) {
             octets = mailbox.octets,
             duration_ms = mailbox.duration_ms,
             events = %table::kinds(&mailbox.events),
+            spf = %words(&mailbox.auth.spf),
+            dkim = %words(&mailbox.auth.dkim),
+            dmarc = %words(&mailbox.auth.dmarc),
             "pass ended"
         );
     }
+    let dns = &report.dns;
+    tracing::info!(
+        questions = dns.questions,
+        cache_hits = dns.cache_hits,
+        retried = dns.retried,
+        failed = dns.failed,
+        asked = dns.latency.map(|l| l.asked),
+        p95_ms = dns.latency.map(|l| l.p95_ms),
+        max_ms = dns.latency.map(|l| l.max_ms),
+        "name resolution"
+    );
+}
+
+/// Verdicts on one line: `12 pass, 3 fail`.
+fn words(counts: &BTreeMap<AuthWord, u64>) -> String {
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {}", word.as_str())).collect();
+    if parts.is_empty() { "none checked".to_owned() } else { parts.join(", ") }
 }
 
 async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> {

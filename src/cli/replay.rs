@@ -5,10 +5,11 @@ use super::explain;
 use super::mails::{Found, Source};
 use super::setup::{resolver, rules};
 use super::{Exit, run_id};
+use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
 use crate::config::{self, Config, Octets};
 use crate::event::privacy::Policy;
-use crate::pipeline::{Failure, FailureClass, Judged, Line, LineSettings, Place};
+use crate::pipeline::{Failure, FailureClass, Judged, Line, LineSettings, Place, Records};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use std::io::{self, BufWriter, Write};
@@ -26,6 +27,7 @@ const AT_ONCE: usize = 16;
 Examples:
   reply-ingest replay bounce.eml --explain
   reply-ingest replay --config reply-ingest.yaml --mailbox replies archive/ > events.jsonl
+  reply-ingest replay --config reply-ingest.yaml --dns-record /var/lib/reply-ingest/dns archive/
   cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
 pub struct Args {
     /// A mail, an mbox, a Maildir, a folder of those, or - for standard input.
@@ -44,6 +46,10 @@ pub struct Args {
     /// Check no SPF, DKIM and DMARC, and so ask no DNS.
     #[arg(long)]
     no_auth: bool,
+    /// Take DNS answers from this folder, which `dns.record` named when the mails were ingested, and ask nobody. What
+    /// has no answers there is not checked.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_auth")]
+    dns_record: Option<PathBuf>,
     /// The time to write as `observed_at`, such as 2026-11-22T08:00:00Z, instead of now.
     #[arg(long, value_name = "TIME")]
     at: Option<DateTime<Utc>>,
@@ -172,8 +178,11 @@ fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
     if args.no_auth {
         settings.auth = None;
     }
-    // Without authentication nothing asks DNS, so a machine without name servers is fine.
-    let resolver =
-        if settings.auth.is_some() { resolver(&dns)? } else { Arc::new(crate::auth::dns::Recorded::default()) };
+    if let Some(folder) = &args.dns_record {
+        settings.records = Records::Read(Arc::new(RecordStore::open(folder).map_err(|e| wrong(&e))?));
+    }
+    // Where nothing asks the network, a machine without name servers is fine.
+    let asks = settings.auth.is_some() && args.dns_record.is_none();
+    let resolver = if asks { resolver(&dns)? } else { Arc::new(Recorded::default()) };
     Line::new(settings, rules, resolver).map_err(|e| wrong(&e))
 }

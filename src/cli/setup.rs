@@ -1,7 +1,7 @@
 //! What several commands set up: which mailboxes of which configuration, the rules, name resolution, Kafka.
 
 use super::Exit;
-use crate::auth::dns::{Cached, Resolver, SystemResolver};
+use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
 use crate::pipeline::{Failure, FailureClass};
@@ -57,11 +57,12 @@ pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
     Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
 }
 
-/// The resolver that a configuration asks for, with its cache.
+/// The resolver that a configuration asks for, with its cache and its further tries.
 pub fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failure> {
     let system = SystemResolver::new(&config.servers, config.timeout.0)
         .map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    Ok(Arc::new(Cached::new(system)))
+    let retries = Retries { times: config.retries, timeout: config.timeout.0 / 2, budget: config.retry_budget.0 };
+    Ok(Arc::new(Cached::new(Retried::new(system, retries))))
 }
 
 /// A producer, once the brokers have answered and have the topics.

@@ -326,6 +326,24 @@ pub struct Dns {
     /// How long all questions about one mail may take together.
     #[serde(default = "dns_budget")]
     pub mail_budget: Span,
+    /// How often a question that ended without an answer is asked again, each time for half as long.
+    #[serde(default = "dns_retries")]
+    pub retries: u32,
+    /// How long these further tries may take in a whole run, added up.
+    #[serde(default = "dns_retry_budget")]
+    pub retry_budget: Span,
+    /// A folder in which the answers that each mail got are kept, so that `replay --dns-record` comes to the same
+    /// verdicts years later; by default they are not kept.
+    #[serde(default)]
+    pub record: Option<PathBuf>,
+}
+
+fn dns_retries() -> u32 {
+    1
+}
+
+fn dns_retry_budget() -> Span {
+    Span::seconds(60)
 }
 
 fn dns_timeout() -> Span {
@@ -338,7 +356,14 @@ fn dns_budget() -> Span {
 
 impl Default for Dns {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: dns_timeout(), mail_budget: dns_budget() }
+        Self {
+            servers: Vec::new(),
+            timeout: dns_timeout(),
+            mail_budget: dns_budget(),
+            retries: dns_retries(),
+            retry_budget: dns_retry_budget(),
+            record: None,
+        }
     }
 }
 

@@ -30,11 +30,17 @@ pub const PASSWORD: &str = "demo";
 /// The maildrops, by the campaign's uses of them.
 pub const MAILBOXES: [&str; 3] = ["replies", "bounces", "feedback"];
 
-/// The configuration of the demo, as a person would write it.
+/// The configuration of the demo.
 ///
 /// # Errors
 /// When it is wrong, which a test rules out.
 pub fn configuration(folder: &Path, pop3s: u16, dns: u16, brokers: &str) -> Result<Config, config::ConfigError> {
+    config::parse(&configuration_file(folder, pop3s, dns, brokers), Path::new("demo.yaml"), &HashMap::new())
+}
+
+/// The same as a person would write it.
+#[must_use]
+pub fn configuration_file(folder: &Path, pop3s: u16, dns: u16, brokers: &str) -> String {
     let mut text = include_str!("demo.yaml").to_owned();
     for (name, value) in [
         ("@POP3S@", pop3s.to_string()),
@@ -44,5 +50,5 @@ pub fn configuration(folder: &Path, pop3s: u16, dns: u16, brokers: &str) -> Resu
     ] {
         text = text.replace(name, &value);
     }
-    config::parse(&text, Path::new("demo.yaml"), &HashMap::new())
+    text
 }

@@ -82,6 +82,9 @@ pub struct Ingest {
     pub replay: bool,
     /// The file that a replay read; null for a mailbox.
     pub origin: Option<String>,
+    /// The POP3 server's unique id of the mail (RFC 1939 section 7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uidl: Option<String>,
 }
 
 /// The mailbox that the mail lay in.
@@ -89,9 +92,6 @@ pub struct Ingest {
 pub struct MailboxRef {
     /// The mailbox's name in the configuration.
     pub id: String,
-    /// The server's unique id of the mail (RFC 1939 section 7).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uidl: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<MailboxRole>,
 }

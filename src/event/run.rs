@@ -1,5 +1,6 @@
 //! The summary of one run, published as its own event so that consumers see gaps.
 
+use super::auth::{Auth, AuthSignal, AuthWord, BoundaryWord};
 use super::verdict::Kind;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -21,6 +22,73 @@ pub struct RunData {
     pub mailboxes: Vec<MailboxRun>,
     /// Events published, by kind, over all mailboxes.
     pub events: BTreeMap<Kind, u64>,
+    /// What name resolution did.
+    #[serde(default)]
+    pub dns: DnsRun,
+}
+
+/// What name resolution did in one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DnsRun {
+    /// Questions of the mails.
+    pub questions: u64,
+    /// Questions that the run's cache answered.
+    pub cache_hits: u64,
+    /// Questions that were asked a second time.
+    pub retried: u64,
+    /// Questions that ended without an answer: time-outs and failures of name servers.
+    pub failed: u64,
+    /// How long name servers took; absent when none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyRun>,
+}
+
+/// How long answers took, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyRun {
+    /// Questions over the network.
+    pub asked: u64,
+    /// Half of them took at most this long …
+    pub p50_ms: u64,
+    /// … and 95 of 100 this long.
+    pub p95_ms: u64,
+    pub max_ms: u64,
+}
+
+/// Verdicts on the mails of one pass, each mail counted once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuthRun {
+    pub spf: BTreeMap<AuthWord, u64>,
+    /// Signatures, not mails.
+    pub dkim: BTreeMap<AuthWord, u64>,
+    pub dmarc: BTreeMap<AuthWord, u64>,
+    pub arc: BTreeMap<AuthWord, u64>,
+    pub boundary: BTreeMap<BoundaryWord, u64>,
+    pub signals: BTreeMap<AuthSignal, u64>,
+    /// Mails about which the receiver and this program differ.
+    pub disagreements: u64,
+}
+
+impl AuthRun {
+    /// Counts one mail.
+    pub fn note(&mut self, auth: &Auth) {
+        let mut count = |of: fn(&mut Self) -> &mut BTreeMap<AuthWord, u64>, word: Option<AuthWord>| {
+            if let Some(word) = word {
+                *of(self).entry(word).or_default() += 1;
+            }
+        };
+        count(|s| &mut s.spf, auth.spf.as_ref().map(|r| r.result));
+        count(|s| &mut s.dmarc, auth.dmarc.as_ref().map(|r| r.result));
+        count(|s| &mut s.arc, auth.arc.as_ref().map(|r| r.result));
+        for result in &auth.dkim {
+            count(|s| &mut s.dkim, Some(result.result));
+        }
+        *self.boundary.entry(auth.context.boundary).or_default() += 1;
+        for signal in &auth.signals {
+            *self.signals.entry(*signal).or_default() += 1;
+        }
+        self.disagreements += u64::from(auth.disagreement == Some(true));
+    }
 }
 
 /// What one pass did in one mailbox.
@@ -44,6 +112,9 @@ pub struct MailboxRun {
     pub duration_ms: u64,
     /// Events published, by kind.
     pub events: BTreeMap<Kind, u64>,
+    /// Verdicts on the mails that were published.
+    #[serde(default)]
+    pub auth: AuthRun,
     /// Why the pass ended early: one line, without addresses or passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,

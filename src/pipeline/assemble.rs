@@ -55,6 +55,8 @@ pub struct Around<'a> {
     pub uidl: Option<&'a str>,
     pub origin: Option<&'a str>,
     pub now: DateTime<Utc>,
+    /// When the mail was ingested: now, or at the replay of a recorded mail, then.
+    pub ingested_at: DateTime<Utc>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub auth: Option<Auth>,
 }
@@ -92,12 +94,9 @@ pub fn data(
             ruleset_version: line.rules().version().to_owned(),
             replay: line.settings().replay,
             origin: around.origin.map(str::to_owned),
-        },
-        mailbox: MailboxRef {
-            id: around.place.mailbox.clone(),
             uidl: around.uidl.map(str::to_owned),
-            role: around.place.role,
         },
+        mailbox: MailboxRef { id: around.place.mailbox.clone(), role: around.place.role },
         message: MessageRef {
             digest_sha256: around.raw.digest().to_string(),
             message_id: mail.message_id().map(id),
@@ -133,10 +132,10 @@ fn is_by_the_person(finding: &Finding) -> bool {
     }
 }
 
-/// The report's time, else the newest Received line, else Date, else now. A report's time counts
+/// The report's time, else the newest Received line, else Date, else the time of ingestion. A report's time counts
 /// only where it is not after the report itself.
 fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTime<Utc>, TimeSource) {
-    let latest = around.delivered_at.unwrap_or(around.now) + TimeDelta::days(1);
+    let latest = around.delivered_at.unwrap_or(around.ingested_at) + TimeDelta::days(1);
     let plausible = |at: &DateTime<Utc>| *at <= latest && at.timestamp() > 0;
     if let Some(at) = finding.reported_at.filter(plausible) {
         return (at, TimeSource::Report);
@@ -146,7 +145,7 @@ fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTim
     }
     match mail.date().filter(plausible) {
         Some(at) => (at, TimeSource::DateHeader),
-        None => (around.now, TimeSource::Observed),
+        None => (around.ingested_at, TimeSource::Observed),
     }
 }
 

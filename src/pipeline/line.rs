@@ -1,19 +1,22 @@
 //! Raw octets in, events out: what `poll` and `replay` share.
 
 use super::assemble::{self, Around};
-use crate::auth::dns::{DnsError, Resolver};
+use super::failure::{Failure, FailureClass};
+use crate::auth::dns::{DnsError, RecordStore, Recorded, Recorder, Resolver};
 use crate::auth::{Authenticator, Bounds};
 use crate::classify::{Finding, Rules, classify};
 use crate::config::{Config, Trust};
 use crate::correlate::{Correlator, CorrelatorError, Correlators};
 use crate::event::privacy::{Key, Policy};
+use crate::event::run::DnsRun;
 use crate::event::{Auth, Event, MailboxRole, UnclassifiedReason};
-use crate::message::{Mail, RawMail, received_date, to_crlf};
+use crate::message::{Digest, Mail, RawMail, received_date, to_crlf};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the line needs beside the rules and the resolver.
 #[derive(Debug, Clone)]
@@ -25,9 +28,23 @@ pub struct LineSettings {
     pub original_headers: Vec<String>,
     pub honor_within: TimeDelta,
     pub type_prefix: String,
+    /// What becomes of DNS answers.
+    pub records: Records,
     /// The run's id; differs from run to run.
     pub run_id: String,
     pub replay: bool,
+}
+
+/// What becomes of the DNS answers of a mail.
+#[derive(Debug, Clone, Default)]
+pub enum Records {
+    /// They are forgotten.
+    #[default]
+    Off,
+    /// They are written down.
+    Write(Arc<RecordStore>),
+    /// What was written down answers, and nobody else; a mail without a record is not checked.
+    Read(Arc<RecordStore>),
 }
 
 impl LineSettings {
@@ -43,6 +60,7 @@ impl LineSettings {
             original_headers: config.event.original_headers.clone(),
             honor_within: TimeDelta::from_std(config.unsubscribe.honor_within.0).unwrap_or(TimeDelta::days(2)),
             type_prefix: config.event.type_prefix.clone(),
+            records: Records::default(),
             run_id,
             replay,
         }
@@ -57,6 +75,7 @@ impl LineSettings {
             original_headers: Vec::new(),
             honor_within: TimeDelta::days(2),
             type_prefix: "org.reply-ingest".to_owned(),
+            records: Records::default(),
             run_id,
             replay: true,
         }
@@ -124,6 +143,8 @@ pub struct Line {
     correlators: Correlators,
     published_headers: BTreeSet<String>,
     settings: LineSettings,
+    /// It was said that answers cannot be written down.
+    record_failed: AtomicBool,
 }
 
 impl Line {
@@ -141,7 +162,15 @@ impl Line {
             .filter(|h| !matches!(h.as_str(), "message-id" | "subject" | "date" | "from"))
             .collect();
         let authenticator = settings.auth.map(Authenticator::new).transpose()?;
-        Ok(Self { rules, resolver, authenticator, correlators, published_headers, settings })
+        Ok(Self {
+            rules,
+            resolver,
+            authenticator,
+            correlators,
+            published_headers,
+            settings,
+            record_failed: AtomicBool::new(false),
+        })
     }
 
     /// The rules that judge.
@@ -173,8 +202,10 @@ impl Line {
         origin: Option<&str>,
         now: DateTime<Utc>,
     ) -> Judged {
-        let around = Around { raw, place, uidl, origin, now, delivered_at: None, auth: None };
-        if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone())).catch_unwind().await {
+        let record = self.record_of(raw);
+        let ingested_at = record.as_ref().map_or(now, Recorded::checked_at);
+        let around = Around { raw, place, uidl, origin, now, ingested_at, delivered_at: None, auth: None };
+        if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone(), record)).catch_unwind().await {
             judged
         } else {
             tracing::error!(
@@ -188,13 +219,13 @@ impl Line {
         }
     }
 
-    async fn stations(&self, mut around: Around<'_>) -> Judged {
-        let Around { raw, place, now, .. } = around;
+    async fn stations(&self, mut around: Around<'_>, record: Option<Recorded>) -> Judged {
+        let Around { raw, place, .. } = around;
         let bytes = to_crlf(raw.bytes());
         let mail = Mail::parse(&bytes);
         let findings = self.classify(&mail, raw);
         around.delivered_at = delivered_at(&mail);
-        around.auth = self.authenticate(&mail, raw, place, around.delivered_at, now).await;
+        around.auth = self.authenticate(&mail, &around, record.as_ref()).await;
         let events = findings
             .iter()
             .enumerate()
@@ -216,17 +247,58 @@ impl Line {
         }
     }
 
-    async fn authenticate(
-        &self,
-        mail: &Mail<'_>,
-        raw: &RawMail,
-        place: &Place,
-        delivered_at: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> Option<Auth> {
+    async fn authenticate(&self, mail: &Mail<'_>, around: &Around<'_>, record: Option<&Recorded>) -> Option<Auth> {
+        let Around { raw, place, ingested_at, delivered_at, .. } = *around;
         // Signatures over a body that was cut off say nothing.
-        let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless())?;
-        Some(authenticator.check(mail, &place.trust, &*self.resolver, delivered_at, now).await)
+        let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless());
+        let check = async |resolver: &dyn Resolver| match authenticator {
+            Some(a) => Some(a.check(mail, &place.trust, resolver, delivered_at, ingested_at).await),
+            None => None,
+        };
+        match &self.settings.records {
+            Records::Off => check(&*self.resolver).await,
+            Records::Write(store) => {
+                let recorder = Recorder::new(&*self.resolver, ingested_at);
+                let auth = check(&recorder).await;
+                // Without questions too: the record says when the mail came.
+                self.write_down(Arc::clone(store), raw.digest(), recorder.finish()).await;
+                auth
+            }
+            Records::Read(_) => check(record?).await,
+        }
+    }
+
+    /// What was written down when the mail was ingested.
+    fn record_of(&self, raw: &RawMail) -> Option<Recorded> {
+        let Records::Read(store) = &self.settings.records else { return None };
+        match store.read(&raw.digest()) {
+            Ok(Some(record)) => return Some(record),
+            Ok(None) => {
+                tracing::warn!(digest = %raw.digest(), "no DNS answers were recorded for this mail: it is not checked");
+            }
+            Err(error) => {
+                let reason = Failure::new(FailureClass::Temporary, &error).message;
+                tracing::warn!(digest = %raw.digest(), %reason, "this mail is not checked");
+            }
+        }
+        None
+    }
+
+    /// The event matters more than its evidence: a full disk is spoken of, once, and stops nothing.
+    async fn write_down(&self, store: Arc<RecordStore>, digest: Digest, record: Recorded) {
+        let written = tokio::task::spawn_blocking(move || store.write(&digest, &record)).await;
+        if let Ok(Err(error)) = written
+            && !self.record_failed.swap(true, Ordering::Relaxed)
+        {
+            let reason = Failure::new(FailureClass::Temporary, &error).message;
+            tracing::error!(%reason, "the DNS answers of some mails are not recorded");
+        }
+    }
+
+    /// What name resolution did so far.
+    #[must_use]
+    pub fn dns_counts(&self) -> DnsRun {
+        self.resolver.counts()
     }
 
     /// The one place at which privacy is applied.

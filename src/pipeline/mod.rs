@@ -19,6 +19,6 @@ mod settled;
 
 pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};
-pub use line::{Judged, Line, LineSettings, Place, SetupError};
+pub use line::{Judged, Line, LineSettings, Place, Records, SetupError};
 pub use pass::pass;
 pub use run::{RunReport, Worker, run};

@@ -105,6 +105,9 @@ impl Publisher {
                     let run = &mut self.pass.run;
                     run.published += 1;
                     run.known += others.len() as u64;
+                    if let Some(auth) = ready.events.first().and_then(|e| e.data.auth.as_ref()) {
+                        run.auth.note(auth);
+                    }
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }

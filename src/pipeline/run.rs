@@ -5,7 +5,7 @@ use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
 use crate::config::{Config, Mailbox};
-use crate::event::run::{MailboxRun, RunData};
+use crate::event::run::{DnsRun, MailboxRun, RunData};
 use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::sink::{Outcome, Record, Sink};
@@ -113,6 +113,8 @@ pub struct RunReport {
     pub failures: Vec<(String, Failure)>,
     pub started_at: DateTime<Utc>,
     pub ended_at: DateTime<Utc>,
+    /// What name resolution did.
+    pub dns: DnsRun,
 }
 
 impl RunReport {
@@ -164,7 +166,13 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
             .collect()
             .await;
     results.sort_by_key(|(at, ..)| *at);
-    let mut report = RunReport { mailboxes: Vec::new(), failures: Vec::new(), started_at, ended_at: worker.now() };
+    let mut report = RunReport {
+        mailboxes: Vec::new(),
+        failures: Vec::new(),
+        started_at,
+        ended_at: worker.now(),
+        dns: worker.line.dns_counts(),
+    };
     for (_, run, failure) in results {
         if let Some(failure) = failure {
             report.failures.push((run.id.clone(), failure));
@@ -190,6 +198,7 @@ impl Worker {
             exit_code,
             mailboxes: report.mailboxes.clone(),
             events: report.events(),
+            dns: report.dns,
         };
         let event = RunEvent::of_run(self.line.type_prefix(), data);
         let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);

@@ -4,6 +4,7 @@
 
 mod commands;
 mod demo;
+mod dns_record;
 mod faults;
 mod scripted;
 mod token;

@@ -1,6 +1,7 @@
 //! A cache for the whole run, and the deadline of one mail.
 
 use super::{Answer, Code, Lookup, RecordType, Resolver};
+use crate::event::run::DnsRun;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,11 +29,6 @@ impl<R: Resolver> Cached<R> {
     /// A cache in front of `inner`.
     pub fn new(inner: R) -> Self {
         Self { inner, entries: Mutex::default(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
-    }
-
-    /// How many questions the cache answered, and how many it had to pass on.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 
     fn entry(&self, name: &str, rtype: RecordType) -> Entry {
@@ -67,6 +63,11 @@ impl<R: Resolver> Resolver for Cached<R> {
                 .await;
             Arc::clone(answer)
         })
+    }
+
+    fn counts(&self) -> DnsRun {
+        let (hits, misses) = (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed));
+        DnsRun { questions: hits + misses, cache_hits: hits, ..self.inner.counts() }
     }
 }
 
@@ -138,7 +139,8 @@ mod tests {
             cached.lookup(name, RecordType::Txt).await;
             cached.lookup(name, RecordType::Txt).await;
         }
-        assert_eq!(cached.counts(), (4, 2));
+        let counts = cached.counts();
+        assert_eq!((counts.questions, counts.cache_hits), (6, 4));
     }
 
     struct Never;

@@ -4,19 +4,28 @@
 //! DMARC. Because the answers are kept raw (code, TTL, data), they can be recorded when a mail is
 //! ingested and given back when it is replayed years later, after keys have rotated.
 //!
+//! The way of a question: the recorder and the deadline of its mail, the run's cache, one more try
+//! where the first failed, the network. A replay puts a mail's record in the place of all that.
+//!
 //! A time-out is an answer too ([`Code::TimedOut`]): the stations turn it into `temperror`, which
 //! says something about the network and nothing about the sender.
 
 mod cache;
+mod latency;
 mod record;
+mod retried;
+mod store;
 mod system;
 mod zone;
 
 pub use cache::{Cached, Deadline};
 pub use record::{Recorded, Recorder};
+pub use retried::{Retried, Retries};
+pub use store::{RecordStore, StoreError};
 pub use system::{DnsError, SystemResolver};
 pub use zone::Zone;
 
+use crate::event::run::DnsRun;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -114,4 +123,14 @@ pub trait Resolver: Send + Sync {
     /// `name` is an absolute domain name in presentation form without its last dot; letter case
     /// does not matter. A name that is no valid DNS name gives [`Code::BadName`], never an error.
     fn lookup<'a>(&'a self, name: &'a str, rtype: RecordType) -> Lookup<'a>;
+
+    /// Whether answers come from a network that may be down.
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    /// What was asked so far; nothing where nobody counts.
+    fn counts(&self) -> DnsRun {
+        DnsRun::default()
+    }
 }

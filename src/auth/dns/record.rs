@@ -1,17 +1,32 @@
 //! Answers that were written down when a mail was ingested, and given back at its replay.
 
 use super::{Answer, Code, Lookup, RecordType, Resolver};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Every answer that one mail got. Serialises to the record that `replay` reads.
+/// Every answer that one mail got, and when. Serialises to the record that `replay` reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
+    /// What the clock said: SPF and signatures are judged by it.
+    checked_at: DateTime<Utc>,
     answers: BTreeMap<String, BTreeMap<RecordType, Answer>>,
 }
 
 impl Recorded {
+    /// A record of what was asked at this time.
+    #[must_use]
+    pub fn at(checked_at: DateTime<Utc>) -> Self {
+        Self { checked_at, answers: BTreeMap::new() }
+    }
+
+    /// When the mail was checked.
+    #[must_use]
+    pub fn checked_at(&self) -> DateTime<Utc> {
+        self.checked_at
+    }
+
     /// Writes an answer down; the first one counts.
     pub fn add(&mut self, name: &str, rtype: RecordType, answer: Answer) {
         self.answers.entry(normal(name)).or_default().entry(rtype).or_insert(answer);
@@ -37,6 +52,10 @@ impl Resolver for Recorded {
         let answer = Arc::new(answer.cloned().unwrap_or_else(|| Answer::empty(Code::TimedOut)));
         Box::pin(std::future::ready(answer))
     }
+
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
 /// Passes questions on and writes the answers down.
@@ -46,9 +65,9 @@ pub struct Recorder<'r> {
 }
 
 impl<'r> Recorder<'r> {
-    /// A recorder of what `inner` answers.
-    pub fn new(inner: &'r dyn Resolver) -> Self {
-        Self { inner, record: Mutex::default() }
+    /// A recorder of what `inner` answers to the questions of a mail that is checked at this time.
+    pub fn new(inner: &'r dyn Resolver, checked_at: DateTime<Utc>) -> Self {
+        Self { inner, record: Mutex::new(Recorded::at(checked_at)) }
     }
 
     /// What was asked and answered.
@@ -115,7 +134,7 @@ mod tests {
     async fn a_record_answers_as_the_zone_did() {
         let mut zone = Zone::new();
         zone.add("example.org", Record::Txt(b"v=spf1 \"\\\xff -all".to_vec()));
-        let tape = Recorder::new(&zone);
+        let tape = Recorder::new(&zone, chrono::DateTime::UNIX_EPOCH);
         let there = tape.lookup("Example.org.", RecordType::Txt).await;
         let nowhere = tape.lookup("nowhere.example", RecordType::A).await;
         let json = serde_json::to_string(&tape.finish()).expect("serialises");

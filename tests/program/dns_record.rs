@@ -1,0 +1,93 @@
+//! What was recorded when a mail was ingested gives the same verdicts when its zone is gone.
+
+use reply_ingest::demo::{
+    Broker, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, RUN_TOPIC, Samples, TOPIC, configuration_file,
+    consume,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+async fn program(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = tokio::process::Command::from(Command::new(env!("CARGO_BIN_EXE_reply-ingest")));
+    command.args(arguments).current_dir(folder).output().await.expect("starts")
+}
+
+/// Events by their ids, without what differs from run to run.
+fn by_id<'a>(lines: impl Iterator<Item = &'a [u8]>) -> BTreeMap<String, Value> {
+    let event = |line: &[u8]| {
+        let mut event: Value = serde_json::from_slice(line).expect("an event");
+        let data = event["data"].as_object_mut().expect("data");
+        data.remove("ingest").expect("is there");
+        data.remove("observed_at").expect("is there");
+        (event["id"].as_str().expect("an id").to_owned(), event)
+    };
+    lines.map(event).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_events_without_the_zone() {
+    let samples = Samples::make().expect("samples");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let mut drops: std::collections::HashMap<String, Maildrop> = MAILBOXES
+        .iter()
+        .map(|&name| (name.to_owned(), Maildrop { password: PASSWORD.to_owned(), mails: Vec::new() }))
+        .collect();
+    for (number, sample) in samples.list.iter().enumerate() {
+        let mails = &mut drops.get_mut(&sample.mailbox).expect("a mailbox").mails;
+        mails.push((format!("demo{number:04}"), sample.mail.clone()));
+        // As a server sends it: the last line has an end.
+        let mut wire = sample.mail.clone();
+        if !wire.ends_with(b"\r\n") {
+            wire.extend_from_slice(b"\r\n");
+        }
+        fs::create_dir_all(path(&sample.mailbox)).expect("a folder");
+        fs::write(path(&sample.mailbox).join(format!("{number:04}.eml")), wire).expect("writes");
+    }
+    let server = Pop3Server::start(drops).await.expect("a server");
+    let dns = DnsServer::start(samples.zone.clone()).await.expect("a name server");
+    let broker = Broker::start(&[TOPIC, RUN_TOPIC]).expect("a broker");
+    fs::write(path("ca.pem"), server.certificate()).expect("writes");
+    let text = configuration_file(folder.path(), server.port(), dns.port(), &broker.bootstrap());
+    assert!(text.contains("\ndns:\n"), "{text}");
+    fs::write(path("c.yaml"), text.replace("\ndns:\n", "\ndns:\n  record: answers\n")).expect("writes");
+
+    let polled = program(&["poll", "--config", "c.yaml"], folder.path()).await;
+    let log = String::from_utf8_lossy(&polled.stderr);
+    assert!(polled.status.success(), "{log}");
+    assert!(log.contains("name resolution"), "{log}");
+    drop(dns);
+
+    let (mut lines, mut without) = (Vec::new(), Vec::new());
+    for mailbox in MAILBOXES {
+        let replay = ["replay", "--config", "c.yaml", "--mailbox", mailbox, "--dns-record"];
+        let output = program(&[&replay[..], &["answers", mailbox]].concat(), folder.path()).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("is not checked"));
+        lines.extend_from_slice(&output.stdout);
+        // And with a record of nothing, nothing is checked.
+        fs::create_dir_all(path("empty")).expect("a folder");
+        let output = program(&[&replay[..], &["empty", mailbox]].concat(), folder.path()).await;
+        without.extend_from_slice(&output.stdout);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not checked"));
+    }
+    let replayed = by_id(lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()));
+    let brokers = broker.bootstrap();
+    let count = replayed.len();
+    let consumed = tokio::task::spawn_blocking(move || consume(&brokers, TOPIC, count, Duration::from_secs(20)));
+    let consumed = consumed.await.expect("ends").expect("consumes");
+    let published = by_id(consumed.iter().map(|c| c.value.as_slice()));
+    assert!(count > samples.list.len(), "{count} events of {} mails", samples.list.len());
+    for (id, event) in &published {
+        assert_eq!(replayed.get(id), Some(event), "{id}");
+    }
+    assert_eq!(published.len(), count);
+    let words = |of: &str| published.values().filter(|e| e["data"]["auth"][of]["result"] == "pass").count();
+    assert!(words("spf") > 3 && words("dmarc") > 3, "the zone was asked: {} {}", words("spf"), words("dmarc"));
+    let unchecked = by_id(without.split(|&b| b == b'\n').filter(|l| !l.is_empty()));
+    assert!(unchecked.values().all(|e| e["data"].get("auth").is_none()));
+}
