@@ -111,7 +111,11 @@ const fn wire_type(rtype: RecordType) -> WireType {
 }
 
 fn data(data: &RData, rtype: RecordType) -> Option<Record> {
-    let host = |name: &Name| name.to_lowercase().to_ascii().trim_end_matches('.').to_owned();
+    // Not in presentation form, which escapes what a label may hold: the name may have to be asked for.
+    let host = |name: &Name| {
+        let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+        labels.join(".").to_ascii_lowercase()
+    };
     match (data, rtype) {
         (RData::A(a), RecordType::A) => Some(Record::A(a.0)),
         (RData::AAAA(a), RecordType::Aaaa) => Some(Record::Aaaa(a.0)),
