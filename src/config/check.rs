@@ -3,7 +3,9 @@
 //! Every check runs, and one that looks at a setting which could not be read says nothing.
 
 use super::mistake::{Mistake, Place};
-use super::model::{Config, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource};
+use super::model::{
+    Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
+};
 use super::path::Path;
 use super::read::Findings;
 use super::secret::Secret;
@@ -19,6 +21,8 @@ use std::time::Duration;
 const MIN_KEY: usize = 16;
 /// The most retries in one run: the pause doubles each time.
 const MAX_RETRIES: usize = 20;
+/// The most further tries of one question.
+const MAX_DNS_RETRIES: u32 = 5;
 
 /// Runs all checks.
 pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
@@ -37,6 +41,7 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
     }
+    checks.dns(&root.key("dns"), &config.dns);
     checks.limits(&root.key("limits"), &config.limits);
     let items = checks.items(&root.key("correlators"), config.correlators.len());
     for (setting, correlator) in items.iter().zip(&config.correlators) {
@@ -141,6 +146,7 @@ impl Checks<'_> {
             self.report(&key("tls_min"), &[&key("tls")], problem);
         }
         self.login(setting, mailbox);
+        self.trust(&key("trust"), &mailbox.trust);
         if let Some(privacy) = &mailbox.privacy {
             self.privacy(&key("privacy"), privacy);
         }
@@ -228,6 +234,70 @@ impl Checks<'_> {
         if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
             let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");
             self.report(if direct == Given::Yes { &key } else { &file }, &[&key, &file], problem);
+        }
+    }
+
+    /// Names that mean something, and nothing that has no effect.
+    fn trust(&mut self, setting: &Path, trust: &Trust) {
+        let key = |name: &str| setting.key(name);
+        let by = key("by");
+        self.hosts(&by, &trust.by);
+        let items = self.items(&key("forwarders"), trust.forwarders.len());
+        for (one, forwarder) in items.iter().zip(&trust.forwarders) {
+            self.hosts(&one.key("by"), &forwarder.by);
+            for (name, empty) in [("by", forwarder.by.is_empty()), ("networks", forwarder.networks.is_empty())] {
+                if empty {
+                    let list = one.key(name);
+                    self.report(
+                        &list,
+                        &[&list],
+                        "the list is empty: a forwarder is known by its names and its addresses",
+                    );
+                }
+            }
+        }
+        for (name, set) in [
+            ("internal", !trust.internal.is_empty()),
+            ("forwarders", !trust.forwarders.is_empty()),
+            ("authserv_ids", !trust.authserv_ids.is_empty()),
+            ("authserv_without_id", trust.authserv_without_id),
+        ] {
+            if set && trust.by.is_empty() {
+                let problem =
+                    "has no effect without trust.by: name the hosts that our own Received lines have behind `by`";
+                self.report(&key(name), &[&by], problem);
+            }
+        }
+    }
+
+    fn hosts(&mut self, list: &Path, hosts: &[String]) {
+        for (item, host) in self.items(list, hosts.len()).iter().zip(hosts) {
+            let name = host.strip_prefix("*.");
+            let plain = name.unwrap_or(host);
+            let whole = plain.split('.').all(|l| !l.is_empty() && !l.contains(|c: char| c == '*' || c.is_whitespace()));
+            if !whole {
+                self.report(item, &[item], "write a host name, or `*.` and a domain");
+            } else if name.is_some_and(|name| !name.contains('.')) {
+                self.report(item, &[item], "stands for every host of a top-level domain, strangers' too: name our own");
+            }
+        }
+    }
+
+    fn dns(&mut self, setting: &Path, dns: &Dns) {
+        let key = |name: &str| setting.key(name);
+        let least = Duration::from_millis(100);
+        if dns.timeout.0 < least {
+            self.report(&key("timeout"), &[&key("timeout")], "must be at least 100ms");
+        }
+        if dns.mail_budget.0 < dns.timeout.0 {
+            let (budget, timeout) = (key("mail_budget"), key("timeout"));
+            let at = if self.given(&budget) == Given::Yes { &budget } else { &timeout };
+            let problem = "dns.mail_budget must be at least dns.timeout, or no question has the time that it may take";
+            self.report(at, &[&budget, &timeout], problem);
+        }
+        if dns.retries > MAX_DNS_RETRIES {
+            let problem = format!("must be at most {MAX_DNS_RETRIES}: what fails so often is down");
+            self.report(&key("retries"), &[&key("retries")], problem);
         }
     }
 

@@ -3,13 +3,15 @@
 use super::{Answer, Code, Lookup, RecordType, Resolver};
 use crate::event::run::DnsRun;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// Entries kept; beyond that the cache starts afresh rather than keep a queue of what is oldest.
 const MAX_ENTRIES: usize = 50_000;
+/// Octets of answers kept: a stranger's TXT record may have 60 kB, and a mail may ask for many.
+const MAX_OCTETS: usize = 64 << 20;
 /// A positive answer is kept at least and at most this long, whatever its TTL says.
 const KEEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_hours(1));
 /// Time-outs are kept briefly: long enough for the other mails of a batch, short enough to recover.
@@ -21,6 +23,8 @@ type Entry = Arc<OnceCell<(Arc<Answer>, Instant)>>;
 pub struct Cached<R> {
     inner: R,
     entries: Mutex<HashMap<(Box<str>, RecordType), Entry>>,
+    /// Octets of the answers since the cache was last cleared.
+    octets: AtomicUsize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -28,14 +32,21 @@ pub struct Cached<R> {
 impl<R: Resolver> Cached<R> {
     /// A cache in front of `inner`.
     pub fn new(inner: R) -> Self {
-        Self { inner, entries: Mutex::default(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self {
+            inner,
+            entries: Mutex::default(),
+            octets: AtomicUsize::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
     fn entry(&self, name: &str, rtype: RecordType) -> Entry {
         let key = (name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str(), rtype);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() > MAX_ENTRIES {
+        if entries.len() > MAX_ENTRIES || self.octets.load(Ordering::Relaxed) > MAX_OCTETS {
             entries.clear();
+            self.octets.store(0, Ordering::Relaxed);
         }
         let entry = entries.entry(key).or_default();
         if entry.get().is_some_and(|(_, until)| *until < Instant::now()) {
@@ -57,6 +68,7 @@ impl<R: Resolver> Resolver for Cached<R> {
             let (answer, _) = entry
                 .get_or_init(|| async {
                     let answer = self.inner.lookup(name, rtype).await;
+                    self.octets.fetch_add(answer.octets(), Ordering::Relaxed);
                     let until = Instant::now() + keep(&answer);
                     (answer, until)
                 })
@@ -141,6 +153,23 @@ mod tests {
         }
         let counts = cached.counts();
         assert_eq!((counts.questions, counts.cache_hits), (6, 4));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded() {
+        let mut zone = Zone::new();
+        for number in 0..4 {
+            zone.add(&format!("{number}.example"), Record::Txt(vec![b'x'; 30 << 20]));
+        }
+        let cached = Cached::new(zone);
+        for number in 0..4 {
+            cached.lookup(&format!("{number}.example"), RecordType::Txt).await;
+        }
+        // After three of them the cache started afresh, with the fourth.
+        for (number, hits) in [(3, 1), (0, 1), (3, 2)] {
+            cached.lookup(&format!("{number}.example"), RecordType::Txt).await;
+            assert_eq!(cached.counts().cache_hits, hits, "{number}");
+        }
     }
 
     struct Never;

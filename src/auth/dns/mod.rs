@@ -104,6 +104,17 @@ impl Answer {
         !self.is_temporary() && self.records.is_empty()
     }
 
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        let texts = self.records.iter().map(|r| match r {
+            Record::Txt(text) => text.len(),
+            Record::Mx { exchange: name, .. } | Record::Ptr(name) => name.len(),
+            Record::A(_) | Record::Aaaa(_) => 0,
+        });
+        texts.sum::<usize>() + self.records.len() * size_of::<Record>()
+    }
+
     /// The TXT records, in the order of the answer.
     pub fn txt(&self) -> impl Iterator<Item = &[u8]> {
         self.records.iter().filter_map(|r| match r {
