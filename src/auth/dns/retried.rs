@@ -33,7 +33,7 @@ pub struct Retried<R> {
     /// Microseconds of the budget that are left.
     left: AtomicU64,
     failed: AtomicU64,
-    retried: AtomicU64,
+    again: AtomicU64,
     latency: Latency,
 }
 
@@ -45,7 +45,7 @@ impl<R: Resolver> Retried<R> {
             retries,
             left,
             failed: AtomicU64::new(0),
-            retried: AtomicU64::new(0),
+            again: AtomicU64::new(0),
             latency: Latency::default(),
         }
     }
@@ -58,7 +58,7 @@ impl<R: Resolver> Retried<R> {
     }
 
     /// One more try, paid from the budget.
-    async fn again(&self, name: &str, rtype: RecordType, failure: &Answer) -> Arc<Answer> {
+    async fn once_more(&self, name: &str, rtype: RecordType, failure: &Answer) -> Arc<Answer> {
         let begun = Instant::now();
         if failure.code == Code::ServFail {
             tokio::time::sleep(PAUSE).await;
@@ -78,8 +78,8 @@ impl<R: Resolver> Resolver for Retried<R> {
                 if !answer.is_temporary() || self.left.load(Ordering::Relaxed) == 0 {
                     break;
                 }
-                self.retried.fetch_add(1, Ordering::Relaxed);
-                answer = self.again(name, rtype, &answer).await;
+                self.again.fetch_add(1, Ordering::Relaxed);
+                answer = self.once_more(name, rtype, &answer).await;
             }
             self.failed.fetch_add(u64::from(answer.is_temporary()), Ordering::Relaxed);
             answer
@@ -89,7 +89,7 @@ impl<R: Resolver> Resolver for Retried<R> {
     fn counts(&self) -> DnsRun {
         DnsRun {
             failed: self.failed.load(Ordering::Relaxed),
-            retried: self.retried.load(Ordering::Relaxed),
+            retried: self.again.load(Ordering::Relaxed),
             latency: self.latency.summary(),
             ..DnsRun::default()
         }
