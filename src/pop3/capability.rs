@@ -43,6 +43,12 @@ impl Capabilities {
         self.lines.is_empty() || self.has("UIDL")
     }
 
+    /// A mail's headers can be had without the mail (RFC 2449 section 6.1).
+    #[must_use]
+    pub fn top(&self) -> bool {
+        self.has("TOP")
+    }
+
     /// USER and PASS are taken. One that answers no CAPA is asked all the same.
     #[must_use]
     pub fn user(&self) -> bool {

@@ -298,6 +298,18 @@ impl Client {
         Ok(replies)
     }
 
+    /// The headers of a mail, at most 256 KiB of them; `None` where the server does not give them. Unlike RETR, TOP
+    /// is no download to the servers that take what was downloaded out of later sessions.
+    ///
+    /// # Errors
+    /// When the connection breaks or the server says something that is no POP3.
+    pub async fn head(&mut self, number: u32) -> Result<Option<Vec<u8>>, Pop3Error> {
+        let reply = self.ask(&Command::Top(number), "it read the headers of a mail").await?;
+        Ok(reply.body.map(|body| match body {
+            Body::Whole(head) | Body::Cut { head, .. } => head,
+        }))
+    }
+
     /// Plans to fetch these mails, in this order; [`Self::fetch`] gives them one by one.
     pub fn plan(&mut self, mails: impl Iterator<Item = (u32, u64)>, window: Window) {
         self.window = if self.pipelines() { window } else { Window::ONE };

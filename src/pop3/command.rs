@@ -8,6 +8,8 @@ use std::fmt::Write;
 const MAX_CAPA: usize = 64 * 1024;
 /// A list of a mailbox may be this long: 200,000 mails of 80 octets each.
 const MAX_LIST: usize = 16 * 1024 * 1024;
+/// So much of a mail's headers is kept.
+const MAX_HEAD: usize = 256 * 1024;
 
 /// A command.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub enum Command {
         number: u32,
         hint: u64,
     },
+    /// A mail's headers (TOP with no line of the body).
+    Top(u32),
     Dele(u32),
     Quit,
 }
@@ -42,6 +46,7 @@ pub enum Sent {
     Uidl,
     List,
     Retr(u32),
+    Top(u32),
     Dele(u32),
     Quit,
 }
@@ -61,6 +66,7 @@ impl Command {
                 let hint = usize::try_from(*hint).unwrap_or(usize::MAX).saturating_add(64);
                 (Sent::Retr(*number), Expect::Body { max: max_body, hint })
             }
+            Self::Top(number) => (Sent::Top(*number), Expect::Body { max: MAX_HEAD, hint: 0 }),
             Self::Dele(number) => (Sent::Dele(*number), Expect::Status),
             Self::Quit => (Sent::Quit, Expect::Status),
         }
@@ -77,6 +83,7 @@ impl Command {
             Self::Uidl => out.write_str("UIDL"),
             Self::List => out.write_str("LIST"),
             Self::Retr { number, .. } => write!(out, "RETR {number}"),
+            Self::Top(number) => write!(out, "TOP {number} 0"),
             Self::Dele(number) => write!(out, "DELE {number}"),
             Self::Quit => out.write_str("QUIT"),
         };

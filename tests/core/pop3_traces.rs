@@ -46,6 +46,7 @@ fn play(credentials: &Credentials, wanted: Option<Method>, trace: &str) -> Playe
                 None if text == "UIDL" => Command::Uidl,
                 None if text == "QUIT" => Command::Quit,
                 Some(("RETR", n)) => Command::Retr { number: n.parse().expect("a number"), hint: 0 },
+                Some(("TOP", n)) => Command::Top(n.trim_end_matches(" 0").parse().expect("a number and 0")),
                 Some(("DELE", n)) => Command::Dele(n.parse().expect("a number")),
                 _ => {
                     if login.is_none() {
@@ -87,7 +88,7 @@ fn play(credentials: &Credentials, wanted: Option<Method>, trace: &str) -> Playe
                     },
                     Sent::List => list = reply.body,
                     Sent::Uidl => uidl = reply.body,
-                    Sent::Retr(_) => out.fetched.push(match reply.body {
+                    Sent::Retr(_) | Sent::Top(_) => out.fetched.push(match reply.body {
                         Some(Body::Whole(bytes)) => Ok(bytes),
                         Some(Body::Cut { .. }) => panic!("not cut"),
                         None => Err(reply.status.safe_text()),
@@ -105,6 +106,34 @@ fn play(credentials: &Credentials, wanted: Option<Method>, trace: &str) -> Playe
 /// A greeting and the capabilities.
 fn with(capabilities: &str, rest: &str) -> String {
     format!("S: +OK ready\nC: CAPA\nS: +OK\n{}\nS: .\n{rest}", capabilities.replace('|', "\nS: "))
+}
+
+#[test]
+fn headers_alone() {
+    let played = play(
+        &password(),
+        None,
+        &with(
+            "S: USER|UIDL|TOP",
+            "C: USER ana
+             S: +OK
+             C: PASS secret
+             S: +OK
+             C: TOP 2 0
+             S: +OK
+             S: Subject: two
+             S: ..dot
+             S:
+             S: .
+             C: TOP 3 0
+             S: -ERR no such message
+             C: QUIT
+             S: +OK",
+        ),
+    );
+    assert_eq!(played.error, None);
+    let head = b"Subject: two\r\n.dot\r\n\r\n".to_vec();
+    assert_eq!(played.fetched, [Ok(head), Err("no such message".to_owned())]);
 }
 
 #[test]

@@ -66,6 +66,11 @@ fn talk(mut server: Server, choice: usize) -> Option<()> {
     let (_, uidl) = server.ask(&Command::Uidl)?;
     let mails = listing(list.body.as_ref(), uidl.body.as_ref());
     assert!(mails.iter().all(|m| m.number > 0) && mails.is_sorted_by_key(|m| m.number));
+    if let Some(mail) = mails.first().filter(|_| choice / 64 % 2 == 1) {
+        let (sent, reply) = server.ask(&Command::Top(mail.number))?;
+        assert_eq!(sent, Sent::Top(mail.number));
+        assert!(reply.status.ok || reply.body.is_none());
+    }
     for mail in mails.iter().take(8) {
         server.session.send(&Command::Retr { number: mail.number, hint: mail.size.min(4_096) });
     }

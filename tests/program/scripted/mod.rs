@@ -201,7 +201,7 @@ impl Session<'_> {
     /// What a server that behaves says.
     fn answer(&mut self, line: &str, effect: bool, stls: bool) -> Vec<u8> {
         let (command, argument) = line.split_once(' ').unwrap_or((line, ""));
-        let number = argument.parse::<usize>().unwrap_or(0);
+        let number = argument.split(' ').next().and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
         let mail = number.checked_sub(1).and_then(|at| self.mails.get(at));
         let text = match (command, mail) {
             (GREETING, _) => "+OK ready",
@@ -213,6 +213,10 @@ impl Session<'_> {
             ("LIST", _) => return self.list(|_, mail| mail.len().to_string()),
             ("UIDL", _) => return self.list(|id, _| format!("  id-{id}")),
             ("RETR", Some((_, mail))) => return stuffed(mail),
+            ("TOP", Some((_, mail))) => {
+                let head = memchr::memmem::find(mail, b"\r\n\r\n").map_or(mail.len(), |at| at + 4);
+                return stuffed(&mail[..head]);
+            }
             ("DELE", Some((id, _))) => {
                 if effect {
                     self.deleted.insert(*id);
@@ -225,7 +229,7 @@ impl Session<'_> {
                 }
                 "+OK"
             }
-            ("RETR" | "DELE", None) => "-ERR no such message",
+            ("RETR" | "TOP" | "DELE", None) => "-ERR no such message",
             _ => "-ERR unknown command",
         };
         format!("{text}\r\n").into_bytes()
