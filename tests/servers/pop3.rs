@@ -174,6 +174,14 @@ fn each_octet_arrives_whatever_the_window() {
                 assert!(*got == expected, "{what}: other octets");
                 assert_eq!(listed.size, listed_size(server, mail), "{what}: LIST");
             }
+            assert!(client.capabilities().top(), "{name}");
+            for (mail, listed) in mails.iter().zip(&listed).take(SINGLY / 4) {
+                let whole = served(server, mail);
+                let end = memchr::memmem::find(&whole, b"\r\n\r\n").map_or(whole.len(), |at| at + 4);
+                let head = client.head(listed.number).await.expect("gives headers").expect("has the mail");
+                assert_eq!(Some(head.as_slice()), whole.get(..end), "{name}: {:?}", mail.shape);
+            }
+            assert_eq!(client.head(10_000).await.expect("answers"), None, "{name}: no such mail");
             assert_eq!(client.quit().await, QuitOutcome::Committed, "{name}");
 
             let mut client = server.login("a").await;
