@@ -246,8 +246,8 @@ impl Authenticator {
 
 /// When our own server took the mail: signatures may expire later (RFC 6376 section 3.5, x=).
 fn taken_at(mail: &Mail<'_>, boundary: Option<&Boundary>) -> Option<DateTime<Utc>> {
-    let index = usize::try_from(boundary?.index).ok()?;
-    received_date(mail.headers_raw("Received").nth(index)?)
+    let index = usize::try_from(boundary?.entry).ok()?;
+    received_date(&mail.headers_raw("Received").nth(index)?)
 }
 
 /// What SPF found, and the domain it checked.

@@ -167,7 +167,7 @@ fn values(place: &Place, mail: &Mail<'_>, original: Option<&OriginalMail>) -> Ve
         Place::Header(name) if ADDRESS_HEADERS.contains(&name.as_str()) => {
             mail.addresses(name).iter().map(|a| a.as_str().to_owned()).collect()
         }
-        Place::Header(name) if is_id_header(name) => mail.headers_raw(name).flat_map(ids).collect(),
+        Place::Header(name) if is_id_header(name) => mail.headers_raw(name).flat_map(|value| ids(&value)).collect(),
         Place::Header(name) => mail.headers(name).map(|v| v.trim().to_owned()).collect(),
         Place::Original(name) => {
             let Some(original) = original else { return Vec::new() };

@@ -75,12 +75,18 @@ impl<'x> Mail<'x> {
         headers_of(&self.message, name)
     }
 
-    /// Every header of that name as it stands between colon and line end, top to bottom.
-    pub fn headers_raw<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.message
-            .headers_raw()
-            .filter(move |(n, _)| n.trim_end().eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
+    /// Every header field, top to bottom, as it stands between colon and line end. What is not UTF-8 in it is
+    /// replaced: mail-parser's own list leaves such fields out, so that the lines around them would be miscounted.
+    pub fn fields<'a>(&'a self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+        self.message.headers().iter().map(|header| {
+            let value = self.message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
+            (header.name.as_str().trim_end(), String::from_utf8_lossy(value.unwrap_or_default()))
+        })
+    }
+
+    /// Every header of that name as [`Self::fields`] has it. Letter case does not matter.
+    pub fn headers_raw<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.fields().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| trimmed(value))
     }
 
     /// Whether there is a header of that name.
@@ -134,7 +140,7 @@ impl<'x> Mail<'x> {
     /// `Some(None)` for the null sender `<>`.
     #[must_use]
     pub fn return_path(&self) -> Option<Option<Address>> {
-        self.headers_raw("Return-Path").next().map(Address::parse)
+        self.headers_raw("Return-Path").next().map(|value| Address::parse(&value))
     }
 
     /// `type/subtype` of the whole mail, in lower case; `text/plain` where nothing is said.
@@ -344,4 +350,11 @@ pub(crate) fn to_chrono(date: &mail_parser::DateTime) -> Option<DateTime<Utc>> {
         return None;
     }
     Utc.timestamp_opt(date.to_timestamp(), 0).single()
+}
+
+fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(value) => Cow::Borrowed(value.trim()),
+        Cow::Owned(value) => Cow::Owned(value.trim().to_owned()),
+    }
 }

@@ -319,5 +319,5 @@ impl Line {
 
 /// The date of the newest Received line: what the server that stored the mail wrote.
 fn delivered_at(mail: &Mail<'_>) -> Option<DateTime<Utc>> {
-    mail.headers_raw("Received").next().and_then(received_date)
+    mail.headers_raw("Received").next().and_then(|line| received_date(&line))
 }

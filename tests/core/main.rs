@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod boundary;
 mod config;
 mod core_is_pure;
 mod fuzz_corpus;

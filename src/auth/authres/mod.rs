@@ -43,14 +43,13 @@ pub fn read(mail: &Mail<'_>, trust: &Trust, boundary: Option<&Boundary>) -> Stat
     let mut received = 0_u32;
     // Whether the field before this one is the boundary line: the one slot of `below`.
     let mut behind_boundary = false;
-    for (name, value) in mail.message().headers_raw() {
-        let name = name.trim();
+    for (name, value) in mail.fields() {
         let slot = std::mem::take(&mut behind_boundary);
         if name.eq_ignore_ascii_case("Received") {
             behind_boundary = boundary.is_some_and(|b| b.index == received);
             received += 1;
         } else if name.eq_ignore_ascii_case("Authentication-Results") {
-            let Some(statement) = parse(value) else { continue };
+            let Some(statement) = parse(&value) else { continue };
             if !trust.authserv_ids.iter().any(|id| id.eq_ignore_ascii_case(&statement.authserv_id)) {
                 continue;
             }

@@ -1,247 +1,274 @@
 //! One Received line (RFC 5321 section 4.4), as the servers in the field write it.
 
+use super::peer::{self, Peer, Writer};
+use super::tokens::{Token, tokens};
 use std::net::IpAddr;
 
 /// What one Received line says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hop {
+    /// Whether the line allows one reading only. Where it does not, nothing else is filled in.
+    pub readable: bool,
+    /// The word behind `from`: with most servers what the client called itself, with qmail and Exim its reverse name.
+    pub from: Option<String>,
+    /// What the client called itself.
     pub helo: Option<String>,
+    /// The client's reverse name, where the line tells it from the HELO.
+    pub ptr: Option<String>,
+    /// The client's address, as TCP knew it.
     pub ip: Option<IpAddr>,
+    /// The server that wrote the line.
     pub by: Option<String>,
-    /// LMTP, local and the like: handed over inside one system, without a client address.
-    pub local: bool,
+    /// The name and the address that the server gives itself in the comment behind `by`.
+    pub by_name: Option<String>,
+    pub by_ip: Option<IpAddr>,
+    /// The first word behind `with`.
+    pub with: Option<String>,
+    /// How the mail came.
+    pub link: Link,
+    /// The envelope sender as it stands there, `<>` for the null sender.
     pub envelope_from: Option<String>,
 }
 
+/// How a mail came to the server that wrote a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Link {
+    /// From a client over the network.
+    #[default]
+    Smtp,
+    /// SMTP, but the line has no `from`: Google's inner hops, and servers that hide their users.
+    Nameless,
+    /// LMTP, a pipe, a socket, a filter, a local submission: handed over inside one system.
+    Local,
+    /// `(qmail 123 invoked by …)`: a local hand-over that names no server.
+    Qmail,
+    /// HTTP or MAPI: a store's own delivery, or what a person wrote in a mail program of the provider.
+    Store,
+    /// Fetched by POP3 or IMAP (fetchmail, getmail): the client is the server that was asked.
+    Pull,
+}
+
+/// Where the reader is in a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clause {
+    Start,
+    From,
+    By,
+    With,
+    Via,
+    Sender,
+    /// `id`, `for`, and words that say nothing here.
+    Other,
+}
+
+/// The parts of a line, not judged yet.
+#[derive(Default)]
+struct Parts<'a> {
+    lead: Vec<&'a str>,
+    from: Option<Vec<Token<'a>>>,
+    by: Option<&'a str>,
+    /// Comments behind `by`, and where the first clause behind it begins.
+    comments: Vec<&'a str>,
+    beside_by: Option<&'a str>,
+    with: Vec<&'a str>,
+    via: Vec<&'a str>,
+    sender: Option<&'a str>,
+}
+
 impl Hop {
-    /// Reads a Received line: the clauses of RFC 5321 section 4.4 and the comments in which
-    /// servers put the client's address.
+    /// Reads a Received line. A line that could be read in two ways is not readable.
     #[must_use]
     pub fn parse(line: &str) -> Self {
-        let mut hop = Self::default();
-        let mut clause = "";
-        for token in Tokens(line).take(200) {
-            match token {
-                Token::Comment(text) => hop.comment(clause, text),
-                Token::Word(word) => match word.to_ascii_lowercase().as_str() {
-                    "from" if clause.is_empty() => clause = "from",
-                    "by" if hop.by.is_none() => clause = "by",
-                    "with" => clause = "with",
-                    "via" | "id" | "for" => clause = "other",
-                    _ => {
-                        hop.word(clause, word);
-                        if clause == "by" || clause == "with" {
-                            clause = "other";
-                        }
-                    }
-                },
-            }
-        }
-        if hop.ip.is_none() && hop.by.is_some() && hop.helo.is_none() {
-            // "by HOST (Postfix, from userid 0)": a local submission has no from clause.
-            hop.local = true;
-        }
-        hop
-    }
-
-    fn word(&mut self, clause: &str, word: &str) {
-        match clause {
-            "from" if self.helo.is_none() => {
-                // Exim writes "from [192.0.2.1] (helo=x)": there the literal is what TCP says.
-                if let Some(ip) = literal(word) {
-                    self.ip = Some(ip);
-                }
-                self.helo = Some(word.trim_end_matches([';', ',']).to_owned());
-            }
-            "by" => self.by = Some(word.trim_end_matches([';', ',', '.']).to_owned()),
-            "with" => {
-                let word = word.to_ascii_lowercase();
-                self.local |= word.starts_with("lmtp") || word == "local";
-            }
-            _ => {}
-        }
-    }
-
-    fn comment(&mut self, clause: &str, text: &str) {
-        if let Some(at) = text.find("envelope-from ") {
-            let sender = text.get(at + 14..).unwrap_or_default().trim_start();
-            let sender = sender.split([' ', ')']).next().unwrap_or_default();
-            self.envelope_from = Some(sender.trim_matches(['<', '>']).to_owned());
-        }
-        if clause != "from" {
-            return;
-        }
-        // The address that TCP knew stands in brackets, or alone, in the first comment behind the
-        // name: Postfix "(ptr [ip])", Exim "([ip] helo=x)", Exchange "(ip)", qmail "(ip)".
-        if let Some(ip) = client_address(text)
-            && self.comment_ip_counts()
-        {
-            self.ip = Some(ip);
-        }
-        if let Some(at) = text.to_ascii_lowercase().find("helo=").or_else(|| text.to_ascii_lowercase().find("helo ")) {
-            let helo = text.get(at + 5..).unwrap_or_default();
-            let helo = helo.split(|c: char| c.is_whitespace() || matches!(c, ')' | ']')).next().unwrap_or_default();
-            if !helo.is_empty() {
-                self.helo = Some(helo.to_owned());
-            }
-        }
-    }
-
-    /// The address in a comment is what TCP knew; a literal in front of it is then the HELO.
-    fn comment_ip_counts(&self) -> bool {
-        self.ip.is_none() || self.helo.as_deref().is_some_and(|h| literal(h).is_some())
+        read(line).unwrap_or_default()
     }
 }
 
-/// The address that TCP knew: the last one in brackets, or the one that is the whole comment. Any
-/// other word is a name from DNS or qmail's "HELO x", and both are the client's to choose.
-fn client_address(comment: &str) -> Option<IpAddr> {
-    let mut words =
-        comment.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')')).filter(|w| !w.is_empty());
-    let first = words.clone().next()?;
-    if first.eq_ignore_ascii_case("helo") || first.eq_ignore_ascii_case("ehlo") {
+fn read(text: &str) -> Option<Hop> {
+    let parts = split(&tokens(text)?)?;
+    let Some(by) = parts.by else {
+        // "(qmail 123 invoked for bounce)": qmail's queue names nobody.
+        let [lead] = parts.lead.as_slice() else { return None };
+        let qmail = lead.starts_with("qmail ") && lead.contains(" invoked ") && parts.from.is_none();
+        return qmail.then(|| Hop { readable: true, link: Link::Qmail, ..Hop::default() });
+    };
+    let name = by.trim_end_matches([',', '.']);
+    if name.is_empty() || name.contains(['<', '>', '"', '\\', '=']) {
         return None;
     }
-    let bracketed = |w: &str| w.strip_prefix('[').filter(|w| w.contains(']')).and_then(address);
-    words.clone().filter_map(bracketed).next_back().or_else(|| {
-        let only = words.next()?;
-        if words.next().is_none() { address(only) } else { None }
+    let with = parts.with.first().copied();
+    let link = link_of(&parts, with);
+    let peer = match &parts.from {
+        Some(pieces) => peer::read(pieces, writer(&parts, name, with, link))?,
+        None => Peer::default(),
+    };
+    let (by_name, by_ip) = parts.beside_by.map_or((None, None), beside);
+    Some(Hop {
+        readable: true,
+        by: Some(name.to_owned()),
+        by_name,
+        by_ip,
+        with: with.map(str::to_owned),
+        link: if peer.local { Link::Local } else { link },
+        envelope_from: envelope(&parts, peer.envelope).ok()?,
+        from: peer.word,
+        helo: peer.helo,
+        ptr: peer.ptr,
+        ip: peer.ip,
     })
 }
 
-/// `[192.0.2.1]`, `[IPv6:2001:db8::1]`.
-fn literal(word: &str) -> Option<IpAddr> {
-    let inner = word.trim_end_matches([';', ',']).strip_prefix('[')?.strip_suffix(']')?;
-    address(inner)
-}
-
-/// An address with or without brackets, `IPv6:` prefix or `:port`.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim_matches(|c| matches!(c, '[' | ']' | '(' | ')' | ',' | ';'));
-    let text = text.strip_prefix("IPv6:").or_else(|| text.strip_prefix("ipv6:")).unwrap_or(text);
-    text.parse::<IpAddr>().ok().or_else(|| {
-        let (ip, port) = text.rsplit_once([':', ']'])?;
-        port.trim_start_matches(':').parse::<u16>().ok()?;
-        ip.trim_matches(['[', ']']).parse().ok()
-    })
-}
-
-enum Token<'a> {
-    Word(&'a str),
-    /// The inside of a comment, nested ones included.
-    Comment(&'a str),
-}
-
-/// Words and comments of a Received line.
-struct Tokens<'a>(&'a str);
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.0 = self.0.trim_start();
-        if self.0.is_empty() {
-            return None;
-        }
-        if let Some(inner) = self.0.strip_prefix('(') {
-            let mut depth = 1_usize;
-            let end = inner.char_indices().find_map(|(at, c)| {
-                match c {
-                    '(' => depth += 1,
-                    ')' => depth -= 1,
-                    _ => {}
+/// Sorts the pieces of a line into its clauses; `None` where one stands there twice that must not.
+#[expect(clippy::match_same_arms, reason = "the arms are tried in order")]
+fn split<'a>(tokens: &[Token<'a>]) -> Option<Parts<'a>> {
+    let mut parts = Parts::default();
+    let mut clause = Clause::Start;
+    let mut withs = 0_u8;
+    let mut by_uid = false;
+    for (at, token) in tokens.iter().enumerate() {
+        let keyword = match token {
+            Token::Word(word) => word.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        clause = match (clause, *token, keyword.as_str()) {
+            (Clause::Start, Token::Comment(text), _) => {
+                parts.lead.push(text);
+                Clause::Start
+            }
+            (Clause::Start, _, "from") => {
+                parts.from = Some(Vec::new());
+                Clause::From
+            }
+            (Clause::Start | Clause::From, _, "by") => Clause::By,
+            (Clause::Start, ..) => return None,
+            (Clause::From, _, "from" | "with" | "via" | "id" | "for") => return None,
+            (Clause::From, piece, _) => {
+                parts.from.as_mut()?.push(piece);
+                Clause::From
+            }
+            // qmail-scanner: "by HOST by uid 89".
+            (Clause::By, ..)
+                if keyword == "by"
+                    && parts.by.is_some()
+                    && tokens.get(at + 1) == Some(&Token::Word("uid"))
+                    && !by_uid =>
+            {
+                by_uid = true;
+                Clause::Other
+            }
+            (_, _, "by") => return None,
+            (Clause::By, Token::Word(_), "from" | "with" | "via" | "id" | "for") if parts.by.is_none() => return None,
+            (Clause::By, Token::Word(word), _) if parts.by.is_none() => {
+                parts.by = Some(word);
+                Clause::By
+            }
+            (Clause::By, _, _) if parts.by.is_none() => return None,
+            (Clause::Sender, Token::Angle(sender), _) => {
+                if parts.sender.is_some_and(|s| s != sender) {
+                    return None;
                 }
-                (depth == 0).then_some(at)
-            });
-            let (comment, rest) = match end {
-                Some(at) => (inner.get(..at).unwrap_or_default(), inner.get(at + 1..).unwrap_or_default()),
-                None => (inner, ""),
-            };
-            self.0 = rest;
-            return Some(Token::Comment(comment));
-        }
-        let end = self.0.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(self.0.len());
-        let (word, rest) = self.0.split_at_checked(end).unwrap_or((self.0, ""));
-        self.0 = rest;
-        Some(Token::Word(word))
+                parts.sender = Some(sender);
+                Clause::Other
+            }
+            (Clause::Sender, ..) => return None,
+            // XMail: "from <sender>" behind the rest. Haraka: "envelope-from <sender>".
+            (_, _, "from" | "envelope-from") => Clause::Sender,
+            (_, _, "with") => {
+                withs = withs.saturating_add(1);
+                // Mimecast: "with ESMTP with STARTTLS".
+                if withs == 1 { Clause::With } else { Clause::Other }
+            }
+            (_, _, "via") => Clause::Via,
+            (_, _, "id" | "for") => Clause::Other,
+            (clause, Token::Comment(text), _) => {
+                if clause == Clause::By && parts.comments.is_empty() {
+                    parts.beside_by = Some(text);
+                }
+                parts.comments.push(text);
+                clause
+            }
+            (Clause::With, Token::Word(word), _) => {
+                parts.with.push(word);
+                Clause::With
+            }
+            (Clause::Via, Token::Word(word), _) => {
+                parts.via.push(word);
+                Clause::Via
+            }
+            (clause, ..) => clause,
+        };
+    }
+    // A from part that never ends, or a by without a name.
+    (!matches!(clause, Clause::From | Clause::Sender) && (clause != Clause::By || parts.by.is_some())).then_some(parts)
+}
+
+fn link_of(parts: &Parts<'_>, with: Option<&str>) -> Link {
+    // "with AES256-SHA encrypted SMTP": qmail-ldap.
+    let encrypted = parts.with.contains(&"encrypted").then(|| parts.with.last().copied()).flatten();
+    let protocol = encrypted.or(with).or_else(|| parts.via.first().copied()).unwrap_or_default().to_ascii_lowercase();
+    let protocol = protocol.strip_prefix("utf8").unwrap_or(&protocol);
+    let begins = |words: &[&str]| words.iter().any(|w| protocol.starts_with(w));
+    if begins(&["lmtp", "local", "stdio", "spam-scanned", "scanned-ok", "spamassassin", "qmail-scanner"]) {
+        Link::Local
+    } else if begins(&["http", "mapi"]) {
+        Link::Store
+    } else if begins(&["pop3", "imap", "apop"]) {
+        Link::Pull
+    } else if parts.from.is_some() {
+        Link::Smtp
+    } else if with.is_some() || parts.lead.iter().any(|l| !l.starts_with("from ")) {
+        Link::Nameless
+    } else {
+        // "by HOST (Postfix, from userid 0)", "(from root@localhost) by HOST (8.15.2/8.15.2/Submit)".
+        Link::Local
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Hop;
+fn writer(parts: &Parts<'_>, by: &str, with: Option<&str>, link: Link) -> Writer {
+    let exim = parts.comments.iter().any(|c| c.starts_with("Exim "))
+        || with.is_some_and(|w| {
+            let w = w.strip_prefix("utf8").unwrap_or(w);
+            w.strip_prefix('e').or_else(|| w.strip_prefix('a')).unwrap_or(w).starts_with("smtp")
+        });
+    let cloud = with.is_none() && by.to_ascii_lowercase().ends_with(".messagelabs.com");
+    let imail = parts.comments.iter().any(|c| c.starts_with("SMTPD"));
+    Writer { literal_is_tcp: (exim || cloud) && link == Link::Smtp, bracket_is_tcp: imail || link == Link::Pull }
+}
 
-    #[test]
-    fn lines_of_the_servers_in_the_field() {
-        // line, HELO, client address, by, local
-        let table: [(&str, &str, &str, &str, bool); 12] = [
-            (
-                "from mx.a.example (mx.a.example [192.0.2.10])\r\n\tby in.c.example (Postfix) with ESMTPS id 4ABC; Mon, 16 Nov 2026 09:12:33 +0000",
-                "mx.a.example",
-                "192.0.2.10",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from [198.51.100.9] (unknown [192.0.2.11]) by in.c.example (Postfix) with SMTP",
-                "[198.51.100.9]",
-                "192.0.2.11",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from mx.a.example ([192.0.2.12] helo=other.a.example) by in.c.example with esmtps (Exim 4.96) (envelope-from <x@a.example>) id 1abc",
-                "other.a.example",
-                "192.0.2.12",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from [192.0.2.13] (helo=mx.a.example) by in.c.example with esmtp (Exim 4.96)",
-                "mx.a.example",
-                "192.0.2.13",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from mx.a.example (192.0.2.14) by in.c.example (2603:10a6::1) with Microsoft SMTP Server",
-                "mx.a.example",
-                "192.0.2.14",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from unknown (HELO mx.a.example) (192.0.2.15) by in.c.example with SMTP",
-                "mx.a.example",
-                "192.0.2.15",
-                "in.c.example",
-                false,
-            ),
-            (
-                "from mx.a.example (mx.a.example [IPv6:2001:db8::25]) by in.c.example with ESMTPS",
-                "mx.a.example",
-                "2001:db8::25",
-                "in.c.example",
-                false,
-            ),
-            ("from in.c.example by store.c.example with LMTP id abc", "in.c.example", "", "store.c.example", true),
-            ("by in.c.example (Postfix, from userid 0) id 4ABC; Mon", "", "", "in.c.example", true),
-            (
-                "from mail-sor-f41.google.example (mail-sor-f41.google.example. [192.0.2.41]) by mx.google.example with SMTPS id x",
-                "mail-sor-f41.google.example",
-                "192.0.2.41",
-                "mx.google.example",
-                false,
-            ),
-            ("garbage without anything", "", "", "", false),
-            ("from a (b (c) [192.0.2.16]) by in.c.example", "a", "192.0.2.16", "in.c.example", false),
-        ];
-        for (line, helo, ip, by, local) in table {
-            let hop = Hop::parse(line);
-            assert_eq!(hop.helo.unwrap_or_default(), helo, "{line}");
-            assert_eq!(hop.ip.map(|i| i.to_string()).unwrap_or_default(), ip, "{line}");
-            assert_eq!(hop.by.unwrap_or_default(), by, "{line}");
-            assert_eq!(hop.local, local, "{line}");
+/// `(mx.example.com [192.0.2.1])`, `(192.0.2.1)`, `([fe80::1%3])` behind `by`; other comments name the software.
+fn beside(text: &str) -> (Option<String>, Option<IpAddr>) {
+    let text = text.trim();
+    match text.split_once('[') {
+        Some((name, rest)) => {
+            let name = Some(name.trim()).filter(|n| !n.is_empty() && !n.contains(char::is_whitespace));
+            (name.map(str::to_owned), rest.strip_suffix(']').and_then(peer::address))
         }
+        None => (None, peer::address(text)),
     }
+}
+
+/// The one envelope sender of a line; an error where two of them differ.
+fn envelope(parts: &Parts<'_>, in_front: Option<String>) -> Result<Option<String>, ()> {
+    let mut found = in_front.or_else(|| parts.sender.map(|s| format!("<{s}>")));
+    for text in parts.comments.iter().map(|c| c.trim()) {
+        let Some((head, rest)) = text.split_once(|c: char| c.is_ascii_whitespace()) else { continue };
+        if head != "envelope-from" && head != "envelope-sender" {
+            continue;
+        }
+        let sender = rest.trim();
+        // "(envelope-from <x@example.org>, uid 89)": qmail-scanner.
+        let end = if sender.starts_with('<') {
+            sender.rfind('>').map(|at| at + 1)
+        } else {
+            sender.find(|c: char| c.is_ascii_whitespace() || c == ',')
+        };
+        let sender = sender.get(..end.unwrap_or(sender.len())).ok_or(())?;
+        if sender.is_empty() {
+            continue;
+        }
+        if found.as_deref().is_some_and(|f| f != sender) {
+            return Err(());
+        }
+        found = Some(sender.to_owned());
+    }
+    Ok(found)
 }

@@ -40,14 +40,7 @@ pub struct Retried<R> {
 impl<R: Resolver> Retried<R> {
     pub fn new(inner: R, retries: Retries) -> Self {
         let left = AtomicU64::new(micros(retries.budget));
-        Self {
-            inner,
-            retries,
-            left,
-            failed: AtomicU64::new(0),
-            again: AtomicU64::new(0),
-            latency: Latency::default(),
-        }
+        Self { inner, retries, left, failed: AtomicU64::new(0), again: AtomicU64::new(0), latency: Latency::default() }
     }
 
     async fn ask(&self, name: &str, rtype: RecordType) -> Arc<Answer> {

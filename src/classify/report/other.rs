@@ -83,7 +83,7 @@ fn by_rules(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules, table: Tabl
     let from = mail.headers_raw("From").next().unwrap_or_default();
     let fields = [
         ("subject", "header:Subject", mail.subject().unwrap_or_default()),
-        ("from", "header:From", from),
+        ("from", "header:From", &*from),
         ("body", "body", sections.notice.as_str()),
     ];
     let mut best: Option<(String, f32, Hit)> = None;

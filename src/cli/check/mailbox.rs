@@ -1,6 +1,7 @@
 //! One mailbox: connection, certificate, login, what lies there.
 
 use super::report::Section;
+use super::trust;
 use crate::config::{Limits, Mailbox, Retention, Tls};
 use crate::pipeline::{Access, Broken};
 use crate::pop3::certificate::Certificate;
@@ -99,6 +100,7 @@ async fn contents(
             }
         },
     );
+    trust::check(section, mailbox, client, &mails).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 mod mailbox;
 mod report;
+mod trust;
 
 use super::Exit;
 use super::exit::configuration;

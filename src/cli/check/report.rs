@@ -29,6 +29,14 @@ impl Section {
         self.line("note", text);
     }
 
+    /// Lines as they are, to be copied.
+    pub fn block(&mut self, text: &str) {
+        for line in text.lines() {
+            // Writing into a String cannot fail.
+            let _ = writeln!(self.text, "    {line}");
+        }
+    }
+
     /// Something that does not work.
     pub fn failed(&mut self, failure: &Failure) {
         self.worst = self.worst.into_iter().chain([failure.class]).min();
