@@ -13,6 +13,7 @@
 mod arc;
 pub mod authres;
 pub mod boundary;
+mod disagreement;
 mod dkim;
 pub mod dns;
 mod lookups;
@@ -20,11 +21,9 @@ pub mod spf;
 
 use crate::config::Trust;
 use crate::event::{
-    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, BoundaryWord, DmarcPolicy, ReceiverAuth,
-    SpfIdentity,
+    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, BoundaryWord, DmarcPolicy, SpfIdentity,
 };
 use crate::message::{Mail, received_date};
-use authres::Statement;
 use boundary::{Boundary, Sender, Unknown};
 use chrono::{DateTime, Utc};
 use dns::{Deadline, Recorded, Resolver};
@@ -150,13 +149,13 @@ impl Authenticator {
             dkim: Vec::new(),
             dmarc: None,
             arc: None,
-            receiver: receiver(&statements.trusted),
+            receiver: statements.receiver(),
             context: context(boundary.as_ref()),
             disagreement: None,
             signals,
         };
         if let Some(mut message) = AuthenticatedMessage::parse(&limited.bytes) {
-            self.signed(&mut message, &resolver, judged_at, spf.as_mut(), &mut auth).await;
+            self.signed(&mut message, trust, &resolver, judged_at, spf.as_mut(), &mut auth).await;
         }
         if live && !dead {
             self.network.note(resolver.was_silent());
@@ -168,7 +167,10 @@ impl Authenticator {
             (false, Some(_)) => AuthBasis::TrustedHeader,
             (false, None) => AuthBasis::NotEvaluable,
         };
-        auth.disagreement = disagreement(&auth);
+        auth.disagreement = auth
+            .receiver
+            .as_ref()
+            .and_then(|theirs| disagreement::disagreement(theirs, auth.spf.as_ref(), auth.dmarc.as_ref()));
         auth.signals.sort_unstable();
         auth.signals.dedup();
         auth
@@ -178,6 +180,7 @@ impl Authenticator {
     async fn signed(
         &self,
         message: &mut AuthenticatedMessage<'_>,
+        trust: &Trust,
         resolver: &dyn Resolver,
         judged_at: DateTime<Utc>,
         spf: Option<&mut SpfVerdict>,
@@ -208,7 +211,7 @@ impl Authenticator {
         let chain = !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors;
         if chain && auth.arc.is_none() {
             let found = verifier.verify_arc(answers.parameters(&*message)).await;
-            auth.arc = Some(arc::arc_verdict(&found));
+            auth.arc = Some(arc::arc_verdict(&found, &trust.arc_sealers));
         }
         let Some(from) = from else {
             // No author, or several with different domains: DMARC does not apply.
@@ -361,32 +364,4 @@ fn context(boundary: Result<&Boundary, &Unknown>) -> AuthContext {
         },
         Err(unknown) => AuthContext { header_index: unknown.index, ..AuthContext::unknown(unknown.why) },
     }
-}
-
-/// The receiver's own statements, the topmost one of each method first.
-fn receiver(trusted: &[Statement]) -> Option<ReceiverAuth> {
-    let first = trusted.first()?;
-    let mut out = ReceiverAuth { authserv_id: Some(first.authserv_id.clone()), ..ReceiverAuth::default() };
-    for method in trusted.iter().flat_map(|s| &s.methods) {
-        match method.name.as_str() {
-            "spf" => out.spf.push(method.result.clone()),
-            "dmarc" => out.dmarc.push(method.result.clone()),
-            "dkim" => out.dkim.push(method.result.clone()),
-            "arc" => out.arc.push(method.result.clone()),
-            _ => {}
-        }
-    }
-    Some(out)
-}
-
-/// Whether the receiver and we differ on SPF or DMARC. Errors that may pass are no opinion.
-fn disagreement(auth: &Auth) -> Option<bool> {
-    let theirs = auth.receiver.as_ref()?;
-    let differ = |a: &[AuthResult], b: &Option<AuthResult>| match (a.first(), b) {
-        (Some(a), Some(b)) => {
-            a.result != AuthWord::TempError && b.result != AuthWord::TempError && a.result != b.result
-        }
-        _ => false,
-    };
-    Some(differ(&theirs.spf, &auth.spf) || differ(&theirs.dmarc, &auth.dmarc))
 }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod arc;
+mod authres;
+mod authres_trust;
 mod boundary;
 mod config;
 mod core_is_pure;
