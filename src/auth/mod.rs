@@ -11,29 +11,31 @@
 //! and what it was told can be recorded.
 
 mod arc;
+mod arc_structure;
 pub mod authres;
 pub mod boundary;
 mod disagreement;
 mod dkim;
+mod dmarc;
 pub mod dns;
 mod lookups;
+mod network;
+mod sender;
 pub mod spf;
 
 use crate::config::Trust;
-use crate::event::{
-    Auth, AuthBasis, AuthContext, AuthResult, AuthSignal, AuthWord, BoundaryWord, DmarcPolicy, SpfIdentity,
-};
+use crate::event::{Auth, AuthBasis, AuthContext, AuthSignal, AuthWord, BoundaryWord, SpfIdentity};
 use crate::message::{Mail, received_date};
-use boundary::{Boundary, Sender, Unknown};
+use boundary::{Boundary, Unknown};
 use chrono::{DateTime, Utc};
 use dns::{Deadline, Recorded, Resolver};
-use lookups::Lookups;
-use mail_auth::dmarc::Policy;
+use futures_util::future::OptionFuture;
+use lookups::{Answers, Lookups};
 use mail_auth::dmarc::verify::DmarcParameters;
-use mail_auth::{AuthenticatedMessage, DmarcResult, SpfOutput, SpfResult as MailAuthSpf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use mail_auth::{AuthenticatedMessage, DkimResult, SpfOutput, SpfResult as MailAuthSpf};
+use network::Network;
+use sender::Envelope;
+use std::time::Duration;
 
 /// What bounds the checks of one mail.
 #[derive(Debug, Clone, Copy)]
@@ -57,43 +59,6 @@ pub struct Authenticator {
     network: Network,
 }
 
-/// Whether name servers answer at all. Without this, a run with DNS down would wait out every
-/// question of every mail.
-#[derive(Default)]
-struct Network {
-    /// Mails in a row for which nobody answered anything. A mail counts once, so one with many
-    /// signatures on dead domains cannot take the verdicts of the others away.
-    silent: AtomicU32,
-    dead_until: Mutex<Option<Instant>>,
-}
-
-/// Silent mails in a row after which the network is taken to be down …
-const DEAD_AFTER: u32 = 20;
-/// … and for how long nothing is asked then.
-const DEAD_FOR: Duration = Duration::from_secs(15);
-
-impl Network {
-    fn is_dead(&self) -> bool {
-        let until = *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn note(&self, silent: Option<bool>) {
-        match silent {
-            Some(false) => self.silent.store(0, Ordering::Relaxed),
-            Some(true) if self.silent.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER => {
-                self.silent.store(0, Ordering::Relaxed);
-                *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + DEAD_FOR);
-                tracing::warn!(
-                    seconds = DEAD_FOR.as_secs(),
-                    "no name server answers: verdicts are temperror until one does; check dns.servers"
-                );
-            }
-            Some(true) | None => {}
-        }
-    }
-}
-
 impl Authenticator {
     /// An authenticator.
     ///
@@ -103,8 +68,9 @@ impl Authenticator {
         Ok(Self { lookups: Lookups::new()?, bounds, network: Network::default() })
     }
 
-    /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, as far as is known, `now` what the clock says. Signatures are
-    /// judged at the time at which our own server took the mail, but not later than `now`.
+    /// Checks one mail, parsed from octets with CRLF line ends. `delivered_at` is when it reached the mailbox, as far
+    /// as is known, `now` what the clock says. Signatures are judged at the time at which our own server took the
+    /// mail, but not later than `now`.
     pub async fn check(
         &self,
         mail: &Mail<'_>,
@@ -118,31 +84,8 @@ impl Authenticator {
         let live = resolver.is_live();
         let dead = live && self.network.is_dead();
         let resolver = Deadline::new(if dead { &nobody } else { resolver }, self.bounds.dns_budget);
-        let mut signals = Vec::new();
         let boundary = boundary::find(mail, trust);
         let statements = authres::read(mail, trust, boundary.as_ref().ok());
-        if statements.forged {
-            signals.push(AuthSignal::ForgedAuthenticationResults);
-        }
-        match boundary.as_ref().map(|b| &b.sender) {
-            Err(_) => signals.push(AuthSignal::BoundaryUnknown),
-            Ok(None) => signals.push(AuthSignal::EnvelopeSenderUnknown),
-            Ok(Some(sender)) if sender.conflict => signals.push(AuthSignal::ReturnPathConflict),
-            Ok(Some(_)) => {}
-        }
-        if mail.headers_raw("From").nth(1).is_some() {
-            signals.push(AuthSignal::MultipleFrom);
-        }
-
-        let mut spf = match boundary.as_ref().ok().and_then(|b| Some((b, b.sender.as_ref()?))) {
-            Some((boundary, sender)) => Some(check_spf(&resolver, boundary, sender, now).await),
-            None => None,
-        };
-        let judged_at = taken_at(mail, boundary.as_ref().ok()).or(delivered_at).map_or(now, |at| at.min(now));
-        let limited = dkim::limit(mail, self.bounds.max_signatures);
-        if limited.cut {
-            signals.push(AuthSignal::TooManySignatures);
-        }
         let mut auth = Auth {
             basis: AuthBasis::NotEvaluable,
             spf: None,
@@ -152,15 +95,14 @@ impl Authenticator {
             receiver: statements.receiver(),
             context: context(boundary.as_ref()),
             disagreement: None,
-            signals,
+            signals: signals(mail, boundary.as_ref(), statements.forged),
         };
-        if let Some(mut message) = AuthenticatedMessage::parse(&limited.bytes) {
-            self.signed(&mut message, trust, &resolver, judged_at, spf.as_mut(), &mut auth).await;
-        }
+        let envelope = boundary.as_ref().ok().and_then(|b| Some(Envelope::new(b, b.sender.as_ref()?)));
+        let judged_at = taken_at(mail, boundary.as_ref().ok()).or(delivered_at).map_or(now, |at| at.min(now));
+        self.evaluate(mail, trust, &resolver, envelope.as_ref(), judged_at, now, &mut auth).await;
         if live && !dead {
             self.network.note(resolver.was_silent());
         }
-        auth.spf = spf.map(|s| s.result);
         auth.basis = match (auth.spf.is_some() || auth.dmarc.is_some() || !auth.dkim.is_empty(), &auth.receiver) {
             (true, Some(_)) => AuthBasis::Both,
             (true, None) => AuthBasis::Evaluated,
@@ -176,175 +118,128 @@ impl Authenticator {
         auth
     }
 
-    /// DKIM, ARC and DMARC.
-    async fn signed(
+    /// SPF, DKIM, ARC and DMARC. The message that mail-auth gets is made here, out of what passed the guards.
+    #[allow(clippy::too_many_arguments, reason = "what one mail is judged by")]
+    async fn evaluate(
         &self,
-        message: &mut AuthenticatedMessage<'_>,
+        mail: &Mail<'_>,
         trust: &Trust,
         resolver: &dyn Resolver,
+        envelope: Option<&Envelope<'_>>,
         judged_at: DateTime<Utc>,
-        spf: Option<&mut SpfVerdict>,
+        now: DateTime<Utc>,
         auth: &mut Auth,
     ) {
-        let refused = dkim::refuse(message, judged_at);
-        if refused.iter().any(|r| r.sha1) {
-            auth.signals.push(AuthSignal::Sha1Signature);
-        }
-        auth.arc = arc::refuse_arc(message);
-        // Several From fields: which one a mail program shows is anyone's guess.
-        let from = author_domain(message).filter(|_| !auth.signals.contains(&AuthSignal::MultipleFrom));
-        let answers =
-            self.lookups.fetch(resolver, message, from.as_deref(), spf.as_deref().map(|s| s.domain.as_str())).await;
-        if answers.weak_key {
+        let at = u64::try_from(judged_at.timestamp()).unwrap_or(0);
+        let author = dmarc::author(mail);
+        let from = author.as_deref().ok();
+        let (fields, body) = dkim::fields(mail);
+        let mut message = AuthenticatedMessage {
+            raw_message: mail.raw(),
+            body_offset: u32::try_from(body).unwrap_or(u32::MAX),
+            // mail-auth looks at the domain only.
+            from: from.map(|domain| format!("@{domain}")).into_iter().collect(),
+            ..AuthenticatedMessage::default()
+        };
+        let mut hashes = dkim::Hashes::new();
+        let mut signatures = dkim::prepare(&fields, &mut message, &mut hashes, self.bounds.max_signatures, from, at);
+        auth.arc =
+            arc_structure::prepare(&fields, &mut message, &mut hashes, at).or_else(|| arc::refuse_arc(&mut message));
+        dkim::prune(&mut message, &fields);
+        let message = &message;
+
+        // Side by side: a domain whose name servers are dead costs its time once.
+        let spf_domain = envelope.and_then(Envelope::domain);
+        let (spf, answers) = futures_util::join!(
+            OptionFuture::from(envelope.map(|e| e.check(resolver, now))),
+            self.lookups.fetch(resolver, message, from, spf_domain.as_deref())
+        );
+        if answers.has_weak_key() {
             auth.signals.push(AuthSignal::WeakKey);
         }
         let verifier = self.lookups.verifier();
-        let dkim = verifier.verify_dkim(answers.parameters(&*message)).await;
-        auth.dkim = dkim.iter().map(|o| dkim::verdict(o, &answers)).collect();
-        auth.dkim.extend(refused.iter().map(|r| r.result.clone()));
-        let passing: Vec<_> = dkim
-            .iter()
-            .zip(&auth.dkim)
-            .filter(|(_, verdict)| matches!(verdict.result, AuthWord::Pass | AuthWord::TempError))
-            .map(|(output, _)| output.clone())
-            .collect();
-        let chain = !message.ams_headers.is_empty() || !message.as_headers.is_empty() || message.has_arc_errors;
-        if chain && auth.arc.is_none() {
-            let found = verifier.verify_arc(answers.parameters(&*message)).await;
-            auth.arc = Some(arc::arc_verdict(&found, &trust.arc_sealers));
-        }
-        let Some(from) = from else {
-            // No author, or several with different domains: DMARC does not apply.
-            auth.dmarc = Some(no_author());
-            return;
-        };
-        let known = spf.is_some();
-        let (spf_domain, spf_word) = match spf {
-            Some(spf) => {
-                if spf.result.result == AuthWord::Pass {
-                    spf.result.aligned = Some(answers.aligned(&spf.domain, &from));
+        let dkim = verifier.verify_dkim(answers.parameters(message)).await;
+        auth.spf = spf;
+        auth.dkim = signatures.verdicts(&dkim, &answers);
+        auth.signals.append(&mut signatures.signals);
+        if !message.as_headers.is_empty() {
+            let mut found = verifier.verify_arc(answers.parameters(message)).await;
+            let second = arc_structure::relaxed(message, &mut hashes, &found);
+            if let Some(second) = &second {
+                let again = verifier.verify_arc(answers.parameters(second)).await;
+                if *again.result() == DkimResult::Pass {
+                    found = again;
                 }
-                (spf.domain.clone(), mail_auth_word(spf.result.result))
             }
-            None => (String::new(), MailAuthSpf::None),
-        };
-        let spf_output = SpfOutput::new(spf_domain.clone()).with_result(spf_word);
-        let output = verifier
+            let mut arc = arc::arc_verdict(&found, &trust.arc_sealers);
+            arc.reason = arc_structure::reason(&found).map(str::to_owned).or(arc.reason);
+            auth.arc = Some(arc);
+        }
+        match &author {
+            Ok(from) => {
+                let countable = signatures.countable(&dkim);
+                self.dmarc(message, &countable, &answers, from, spf_domain.as_deref(), auth).await;
+            }
+            Err(reason) => auth.dmarc = Some(dmarc::no_author(reason)),
+        }
+    }
+
+    /// DMARC, and what is aligned with From.
+    #[allow(clippy::too_many_arguments, reason = "DMARC joins all the others")]
+    async fn dmarc(
+        &self,
+        message: &AuthenticatedMessage<'_>,
+        countable: &[mail_auth::DkimOutput<'_>],
+        answers: &Answers,
+        from: &str,
+        spf_domain: Option<&str>,
+        auth: &mut Auth,
+    ) {
+        let spf_word = auth.spf.as_ref().map_or(MailAuthSpf::None, |spf| sender::for_mail_auth(spf.result));
+        let spf_output = SpfOutput::new(spf_domain.unwrap_or_default().to_owned()).with_result(spf_word);
+        let output = self
+            .lookups
+            .verifier()
             .verify_dmarc(answers.parameters(DmarcParameters {
                 message,
-                dkim_output: &passing,
+                dkim_output: countable,
                 dkim2_output: None,
-                rfc5321_mail_from_domain: &spf_domain,
+                rfc5321_mail_from_domain: spf_domain.unwrap_or_default(),
                 spf_output: &spf_output,
             }))
             .await;
-        auth.dmarc = dmarc_verdict(&output, &answers, &from, known);
-        for result in &mut auth.dkim {
-            if result.result == AuthWord::Pass {
-                result.aligned = result.domain.as_deref().map(|d| answers.aligned(d, &from));
-            }
+        auth.dmarc = dmarc::verdict(&output, answers, from, auth.spf.is_some());
+        let (strict_dkim, strict_spf) = dmarc::strictness(&output);
+        if let Some(spf) = auth.spf.as_mut().filter(|r| r.result == AuthWord::Pass) {
+            spf.aligned = spf_domain.map(|d| answers.aligned(d, from, strict_spf));
+        }
+        for result in auth.dkim.iter_mut().filter(|r| r.result == AuthWord::Pass) {
+            result.aligned = result.domain.as_deref().map(|d| answers.aligned(d, from, strict_dkim));
         }
     }
+}
+
+fn signals(mail: &Mail<'_>, boundary: Result<&Boundary, &Unknown>, forged: bool) -> Vec<AuthSignal> {
+    let mut out = Vec::new();
+    if forged {
+        out.push(AuthSignal::ForgedAuthenticationResults);
+    }
+    match boundary.map(|b| &b.sender) {
+        Err(_) => out.push(AuthSignal::BoundaryUnknown),
+        Ok(None) => out.push(AuthSignal::EnvelopeSenderUnknown),
+        Ok(Some(sender)) if sender.conflict => out.push(AuthSignal::ReturnPathConflict),
+        Ok(Some(_)) => {}
+    }
+    if mail.headers_raw("From").nth(1).is_some() {
+        out.push(AuthSignal::MultipleFrom);
+    }
+    out
 }
 
 /// When our own server took the mail: signatures may expire later (RFC 6376 section 3.5, x=).
 fn taken_at(mail: &Mail<'_>, boundary: Option<&Boundary>) -> Option<DateTime<Utc>> {
     let index = usize::try_from(boundary?.entry).ok()?;
     received_date(&mail.headers_raw("Received").nth(index)?)
-}
-
-/// What SPF found, and the domain it checked.
-struct SpfVerdict {
-    result: AuthResult,
-    domain: String,
-}
-
-async fn check_spf(resolver: &dyn Resolver, boundary: &Boundary, sender: &Sender, now: DateTime<Utc>) -> SpfVerdict {
-    let query = spf::Query {
-        client_ip: boundary.client_ip,
-        helo: &boundary.helo,
-        mail_from: sender.address.as_deref().unwrap_or_default(),
-        receiver: &boundary.by,
-        now: now.timestamp(),
-    };
-    let outcome = spf::check_host(resolver, &spf::Limits::default(), &query).await;
-    let result = match outcome.result {
-        spf::SpfResult::None => AuthWord::None,
-        spf::SpfResult::Neutral => AuthWord::Neutral,
-        spf::SpfResult::Pass => AuthWord::Pass,
-        spf::SpfResult::Fail => AuthWord::Fail,
-        spf::SpfResult::SoftFail => AuthWord::SoftFail,
-        spf::SpfResult::TempError => AuthWord::TempError,
-        spf::SpfResult::PermError => AuthWord::PermError,
-    };
-    SpfVerdict {
-        result: AuthResult {
-            domain: Some(outcome.domain.clone()).filter(|d| !d.is_empty()),
-            reason: outcome.problem.or(outcome.mechanism),
-            ..AuthResult::new(result)
-        },
-        domain: outcome.domain,
-    }
-}
-
-fn mail_auth_word(word: AuthWord) -> MailAuthSpf {
-    match word {
-        AuthWord::Pass => MailAuthSpf::Pass,
-        AuthWord::Fail => MailAuthSpf::Fail,
-        AuthWord::SoftFail => MailAuthSpf::SoftFail,
-        AuthWord::Neutral | AuthWord::Policy => MailAuthSpf::Neutral,
-        AuthWord::TempError => MailAuthSpf::TempError,
-        AuthWord::PermError => MailAuthSpf::PermError,
-        AuthWord::None => MailAuthSpf::None,
-    }
-}
-
-/// The one domain of From; `None` where there is none, or several (RFC 9989 exempts those).
-fn author_domain(message: &AuthenticatedMessage<'_>) -> Option<String> {
-    let mut domains = message.from.iter().filter_map(|f| f.rsplit_once('@')).map(|(_, d)| d.to_ascii_lowercase());
-    let first = domains.next().filter(|d| !d.is_empty())?;
-    domains.all(|d| d == first).then_some(first)
-}
-
-fn dmarc_verdict(
-    output: &mail_auth::DmarcOutput,
-    answers: &lookups::Answers,
-    from: &str,
-    spf_known: bool,
-) -> Option<AuthResult> {
-    let record = output.dmarc_record();
-    let any = |f: fn(&DmarcResult) -> bool| f(output.spf_result()) || f(output.dkim_result());
-    let word = if answers.policy_failed {
-        AuthWord::TempError
-    } else if any(|r| matches!(r, DmarcResult::Pass)) {
-        AuthWord::Pass
-    } else if any(|r| matches!(r, DmarcResult::TempError(_))) {
-        AuthWord::TempError
-    } else if any(|r| matches!(r, DmarcResult::PermError(_))) {
-        AuthWord::PermError
-    } else if record.is_none() {
-        AuthWord::None
-    } else {
-        AuthWord::Fail
-    };
-    // Without a boundary SPF is unknown, and with it any verdict that rests on its absence.
-    if word == AuthWord::Fail && !spf_known {
-        return None;
-    }
-    let policy = record.map(|r| answers.effective_policy(r, output.policy(), from));
-    Some(AuthResult {
-        domain: Some(from.chars().take(255).collect()),
-        policy: policy.map(|p| match p {
-            Policy::Reject => DmarcPolicy::Reject,
-            Policy::Quarantine => DmarcPolicy::Quarantine,
-            Policy::None | Policy::Unspecified => DmarcPolicy::None,
-        }),
-        ..AuthResult::new(word)
-    })
-}
-
-fn no_author() -> AuthResult {
-    AuthResult { reason: Some("From names no domain, or several".to_owned()), ..AuthResult::new(AuthWord::None) }
 }
 
 fn context(boundary: Result<&Boundary, &Unknown>) -> AuthContext {

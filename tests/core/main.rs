@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod arc;
+mod arc_suite;
 mod authres;
 mod authres_trust;
 mod boundary;
 mod config;
 mod core_is_pure;
+mod dkim;
+mod dmarc;
 mod fuzz_corpus;
 mod line;
 mod people;

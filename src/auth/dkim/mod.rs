@@ -1,124 +1,198 @@
 //! The guards around mail-auth's DKIM, and its results in the words of RFC 8601.
+//!
+//! Takes the header fields of a mail; gives mail-auth a message with only those signatures that may
+//! be verified, few enough, with bounded work for each; and turns what it finds into one result a
+//! signature, in the order of the headers. mail-auth by itself lets SHA-1 pass, asks for no From in
+//! h=, guesses what it cannot read, and hashes the body once for each of thousands of signatures.
+//!
+//! - Left out, with the signal `too_many_signatures`: more than the set number. Those that may be
+//!   verified go first, of them those of the From domain, its parents and subdomains, then the topmost.
+//! - Not verified, but reported: what [`signature`] refuses.
+//! - l= that leaves a part of the body unsigned: the result stays, but DMARC does not count it, since
+//!   anyone can have added that part (RFC 6376 section 8.2).
+//! - A changed body is a fail whatever became of the key: nothing in DNS could heal it.
 
-use super::lookups::Answers;
-use crate::event::{AuthResult, AuthWord};
-use crate::message::Mail;
-use chrono::{DateTime, Utc};
-use mail_auth::common::crypto::Algorithm;
-use mail_auth::dkim::DkimError;
+pub mod body;
+mod fields;
+mod signature;
+pub mod tags;
+
+pub use fields::{Field, fields, prune};
+
+use super::lookups::{Answers, key_name};
+use crate::event::{AuthResult, AuthSignal, AuthWord};
+use body::BodyHash;
+use mail_auth::common::crypto::{CryptoError, HashAlgorithm};
+use mail_auth::common::headers::Header;
+use mail_auth::dkim::{Canonicalization, DkimError};
 use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error};
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 
-/// A mail with no more signatures than will be checked.
-pub struct Limited<'a> {
-    pub bytes: Cow<'a, [u8]>,
-    /// Whether some were left out.
-    pub cut: bool,
+/// Bodies hashed so far: form, l= and the hash.
+pub type Hashes = Vec<(Canonicalization, Option<u64>, BodyHash)>;
+
+/// The signatures of a mail after the guards.
+#[derive(Default)]
+pub struct Signatures {
+    /// One for each signature in the message that mail-auth gets, in its order.
+    tried: Vec<Tried>,
+    refused: Vec<AuthResult>,
+    pub signals: Vec<AuthSignal>,
 }
 
-/// Takes surplus DKIM-Signature fields out, before anything hashes the body once for each of them.
-/// Those of the From domain are kept first, then the topmost.
-pub fn limit<'a>(mail: &'a Mail<'_>, max: usize) -> Limited<'a> {
-    let bytes = mail.raw();
-    let fields: Vec<_> =
-        mail.message().headers().iter().filter(|h| h.name.as_str().eq_ignore_ascii_case("DKIM-Signature")).collect();
-    if fields.len() <= max {
-        return Limited { bytes: Cow::Borrowed(bytes), cut: false };
+struct Tried {
+    index: u32,
+    domain: String,
+    selector: String,
+    /// What l= signs of the body, if that is not all.
+    part: Option<(u64, u64)>,
+}
+
+/// Puts the signatures that may be verified into `message`, at most `max`; `from` is the author's
+/// domain, `at` the time of delivery in seconds.
+pub fn prepare<'x>(
+    fields: &[Field<'x>],
+    message: &mut AuthenticatedMessage<'x>,
+    hashes: &mut Hashes,
+    max: usize,
+    from: Option<&str>,
+    at: u64,
+) -> Signatures {
+    let mut out = Signatures::default();
+    let mut read: Vec<_> = fields
+        .iter()
+        .filter(|f| f.is("DKIM-Signature"))
+        .zip(0_u32..)
+        .map(|(field, index)| (index, field, signature::read(field.value, at)))
+        .collect();
+    if read.len() > max {
+        out.signals.push(AuthSignal::TooManySignatures);
+        // The sort keeps the order of equals: the topmost first.
+        read.sort_by_key(|(_, _, r)| {
+            let is_author = |d: &str| from.is_some_and(|from| tags::is_within(d, from) || tags::is_within(from, d));
+            match &r.claim {
+                Ok(claim) => u8::from(!is_author(&claim.signature.d)),
+                Err(_) => 2,
+            }
+        });
+        read.truncate(max);
+        read.sort_by_key(|(index, _, _)| *index);
     }
-    let from = mail.from().map(|a| a.domain().to_owned()).unwrap_or_default();
-    let is_author = |h: &mail_parser::Header<'_>| {
-        !from.is_empty()
-            && bytes
-                .get(h.offset_start as usize..h.offset_end as usize)
-                .is_some_and(|v| memchr::memmem::find(v, from.as_bytes()).is_some())
-    };
-    let mut order: Vec<usize> = (0..fields.len()).collect();
-    order.sort_by_key(|&i| !fields.get(i).is_some_and(|h| is_author(h)));
-    let kept: BTreeSet<usize> = order.into_iter().take(max).collect();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut from = 0;
-    for (i, field) in fields.iter().enumerate() {
-        if !kept.contains(&i) {
-            out.extend_from_slice(bytes.get(from..field.offset_field as usize).unwrap_or_default());
-            from = field.offset_end as usize;
-        }
-    }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
-    Limited { bytes: Cow::Owned(out), cut: true }
-}
-
-/// A signature that is not even tried.
-pub struct Refused {
-    pub sha1: bool,
-    pub result: AuthResult,
-}
-
-/// Takes out of `message` what must not be verified: SHA-1 (RFC 8301 section 3.1), and signatures
-/// that had expired when the mail was delivered. What is left cannot expire by today's clock, nor
-/// ask for more DNS than we fetched (reports, ATPS).
-pub fn refuse(message: &mut AuthenticatedMessage<'_>, judged_at: DateTime<Utc>) -> Vec<Refused> {
-    let at = u64::try_from(judged_at.timestamp()).unwrap_or(0);
-    let mut refused = Vec::new();
-    message.dkim_headers.retain_mut(|header| {
-        let signature = &mut header.header;
-        let problem = if signature.a == Algorithm::RsaSha1 {
-            Some((AuthWord::Policy, "rsa-sha1 is not accepted"))
-        } else if signature.x != 0 && signature.x <= signature.t {
-            Some((AuthWord::PermError, "x= is not later than t="))
-        } else if signature.x != 0 && signature.x < at {
-            Some((AuthWord::Fail, "the signature had expired at delivery"))
-        } else {
-            None
+    let body = message.raw_message.get(message.body_offset as usize..).unwrap_or_default();
+    let mut hashed = Vec::new();
+    for (index, field, reading) in read {
+        let refuse = |word, reason: &str| {
+            let (domain, selector) = (reading.domain.as_deref(), reading.selector.as_deref());
+            AuthResult { header_index: Some(index), ..result(word, domain, selector, Some(reason)) }
         };
-        signature.x = 0;
-        signature.r = false;
-        signature.atps = None;
-        if let Some((word, reason)) = problem {
-            refused.push(Refused {
-                sha1: signature.a == Algorithm::RsaSha1,
-                result: result(word, Some(&signature.d), Some(&signature.s), Some(reason)),
+        let claim = match reading.claim {
+            Ok(claim) => claim,
+            Err(refusal) => {
+                if refusal.sha1 {
+                    out.signals.push(AuthSignal::Sha1Signature);
+                }
+                out.refused.push(refuse(refusal.word, refusal.reason));
+                continue;
+            }
+        };
+        let found = find_hash(hashes, body, claim.signature.cb, claim.length);
+        if claim.length.is_some_and(|l| l > found.total) {
+            // RFC 6376 section 3.5: l= must not be larger than the canonical body.
+            out.refused.push(refuse(AuthWord::PermError, "l= is longer than the body"));
+            continue;
+        }
+        let mut signature = claim.signature;
+        // mail-auth finds a body hash by this number, in which 0 stands for no l=.
+        signature.l = claim.length.map_or(0, |l| if l == 0 { u64::MAX } else { l });
+        let entry = (signature.cb, HashAlgorithm::Sha256, signature.l, found.digest.clone());
+        if !hashed.contains(&entry) {
+            hashed.push(entry);
+        }
+        out.tried.push(Tried {
+            index,
+            domain: signature.d.clone(),
+            selector: signature.s.clone(),
+            part: claim.length.filter(|l| *l < found.total).map(|l| (l, found.total)),
+        });
+        message.dkim_headers.push(Header { name: field.name, value: field.value, header: signature });
+    }
+    message.body_hashes.append(&mut hashed);
+    out
+}
+
+/// The hash of the body in that form, made once.
+pub fn find_hash<'h>(hashes: &'h mut Hashes, body: &[u8], form: Canonicalization, length: Option<u64>) -> &'h BodyHash {
+    let at = hashes.iter().position(|(f, l, _)| *f == form && *l == length).unwrap_or_else(|| {
+        hashes.push((form, length, body::hash(body, form, length)));
+        hashes.len() - 1
+    });
+    // The entry is there: it was found or has just been put there.
+    hashes.get(at).map_or(&EMPTY, |(_, _, hash)| hash)
+}
+
+static EMPTY: BodyHash = BodyHash { digest: Vec::new(), total: 0 };
+
+impl Signatures {
+    /// What mail-auth found, together with what was not given to it, in the order of the headers.
+    pub fn verdicts(&mut self, outputs: &[DkimOutput<'_>], answers: &Answers) -> Vec<AuthResult> {
+        let mut all = std::mem::take(&mut self.refused);
+        for (output, tried) in outputs.iter().zip(&self.tried) {
+            let name = key_name(&tried.selector, &tried.domain);
+            let (word, mut reason) = match output.result() {
+                DkimResult::Pass => (AuthWord::Pass, None),
+                DkimResult::None => (AuthWord::None, None),
+                DkimResult::Neutral(e) | DkimResult::Fail(e) | DkimResult::PermError(e) | DkimResult::TempError(e) => {
+                    let (word, reason) = explain(e, answers, &name);
+                    (word, Some(reason.to_owned()))
+                }
+            };
+            if word == AuthWord::Pass
+                && let Some((signed, total)) = tried.part
+            {
+                self.signals.push(AuthSignal::BodyLengthLimited);
+                reason = Some(format!("only {signed} of {total} octets of the body are signed"));
+            }
+            if answers.is_testing(&name) {
+                self.signals.push(AuthSignal::TestingKey);
+            }
+            all.push(AuthResult {
+                header_index: Some(tried.index),
+                ..result(word, Some(&tried.domain), Some(&tried.selector), reason.as_deref())
             });
         }
-        problem.is_none()
-    });
-    refused
-}
+        all.sort_by_key(|r| r.header_index);
+        all
+    }
 
-/// A DKIM result in the words of RFC 8601 section 2.7.1.
-pub fn verdict(output: &DkimOutput<'_>, answers: &Answers) -> AuthResult {
-    let signature = output.signature();
-    let (word, reason) = match output.result() {
-        DkimResult::Pass => (AuthWord::Pass, None),
-        DkimResult::None => (AuthWord::None, None),
-        DkimResult::Neutral(e) | DkimResult::Fail(e) | DkimResult::PermError(e) | DkimResult::TempError(e) => {
-            let (word, reason) = explain(e, answers);
-            (word, Some(reason))
-        }
-    };
-    result(word, signature.map(|s| s.d.as_str()), signature.map(|s| s.s.as_str()), reason)
-}
-
-fn explain(error: &Error, answers: &Answers) -> (AuthWord, &'static str) {
-    match error {
-        Error::Dns(DnsError::Resolver(_)) => (AuthWord::TempError, "the key could not be fetched"),
-        Error::Dns(DnsError::RecordNotFound(_)) => (AuthWord::PermError, "no key for the signature"),
-        Error::Dns(DnsError::InvalidRecordType) => (AuthWord::PermError, "the key record is not valid"),
-        Error::Dkim(DkimError::RevokedPublicKey) => (AuthWord::PermError, "the key is revoked"),
-        Error::Dkim(DkimError::FailedBodyHashMatch) => (AuthWord::Fail, "the body has changed"),
-        Error::Dkim(DkimError::FailedAuidMatch) => (AuthWord::PermError, "i= does not fit the key's t=s"),
-        Error::Dkim(_) => (AuthWord::PermError, "the signature is not valid"),
-        Error::Crypto(_) if answers.weak_key => (AuthWord::Policy, "the key has fewer than 1024 bits"),
-        Error::Crypto(_) => (AuthWord::Fail, "the signature does not verify"),
-        _ => (AuthWord::PermError, "the signature or its key is not valid"),
+    /// The outputs that DMARC may count: a signature of the whole body that passes, or may yet.
+    pub fn countable<'x>(&self, outputs: &[DkimOutput<'x>]) -> Vec<DkimOutput<'x>> {
+        let counts = |output: &DkimOutput<'_>| matches!(output.result(), DkimResult::Pass | DkimResult::TempError(_));
+        outputs
+            .iter()
+            .zip(&self.tried)
+            .filter(|(output, tried)| counts(output) && tried.part.is_none())
+            .map(|(output, _)| output.clone())
+            .collect()
     }
 }
 
-pub(super) fn result(word: AuthWord, domain: Option<&str>, selector: Option<&str>, reason: Option<&str>) -> AuthResult {
+/// The words of RFC 8601 section 2.7.1.
+fn explain(error: &Error, answers: &Answers, key: &str) -> (AuthWord, &'static str) {
+    match error {
+        Error::Dkim(DkimError::FailedBodyHashMatch) => (AuthWord::Fail, "the body has changed"),
+        Error::Dkim(DkimError::FailedAuidMatch) => (AuthWord::PermError, "i= does not fit the key's t=s"),
+        Error::Dns(DnsError::Resolver(_)) => (AuthWord::TempError, "the key could not be fetched"),
+        Error::Crypto(CryptoError::IncompatibleAlgorithms) => {
+            (AuthWord::PermError, "the key is of another kind than a=")
+        }
+        Error::Crypto(_) => (AuthWord::Fail, "the signature does not verify"),
+        _ => answers.key_problem(key).unwrap_or((AuthWord::PermError, "the key is not valid")),
+    }
+}
+
+fn result(word: AuthWord, domain: Option<&str>, selector: Option<&str>, reason: Option<&str>) -> AuthResult {
     AuthResult {
-        // No name is longer (RFC 1035 section 2.3.4); a signature may say anything.
-        domain: domain.map(|d| d.chars().take(255).collect()),
-        selector: selector.map(|s| s.chars().take(255).collect()),
+        domain: domain.map(str::to_owned),
+        selector: selector.map(str::to_owned),
         reason: reason.map(str::to_owned),
         ..AuthResult::new(word)
     }

@@ -53,6 +53,16 @@ pub struct Query<'a> {
     pub now: i64,
 }
 
+impl Query<'_> {
+    /// The domain to check: that of MAIL FROM, or the HELO name for the null sender.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        let text = if self.mail_from.is_empty() { self.helo } else { self.mail_from };
+        let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
+        domain.strip_suffix('.').unwrap_or(domain)
+    }
+}
+
 /// The limits of section 4.6.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -5,12 +5,15 @@
 //! the answers are fetched here, concurrently, through our own [`Resolver`], and handed over as
 //! that cache. Its own resolver has no name server and is never reached.
 
+mod key;
+mod policy;
+
 use super::dns::{Answer, Code, DnsError, RecordType, Resolver};
+use crate::event::AuthWord;
 use futures_util::future::join_all;
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use mail_auth::common::parse::TxtRecordParser;
-use mail_auth::common::verify::DomainKey;
-use mail_auth::dmarc::{Dmarc, Policy, Psd};
+use key::{Key, Problem};
+use mail_auth::dmarc::{Dmarc, Policy};
 use mail_auth::hickory_resolver::proto::op::ResponseCode;
 use mail_auth::{
     AuthenticatedMessage, DnsError as MailAuthDns, Error, MX, MessageAuthenticator, Parameters, RecordSet,
@@ -23,29 +26,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Signatures with RSA keys below this size are never valid (RFC 8301 section 3.2).
-const MIN_RSA_BITS: usize = 1024;
 /// Parsed keys kept for the run.
 const MAX_KEYS: usize = 10_000;
 
 /// Fetches and parses what mail-auth needs; one for a whole run.
 pub struct Lookups {
     verifier: MessageAuthenticator,
-    parsed: Mutex<HashMap<Box<str>, Parsed>>,
+    parsed: Mutex<HashMap<Box<str>, (Arc<Answer>, Key)>>,
 }
 
-/// An answer and what it says.
-type Parsed = (Arc<Answer>, Txt);
-
 /// The answers for one mail, in the form that mail-auth's cache has.
+#[derive(Default)]
 pub struct Answers {
     txt: TxtAnswers,
+    keys: HashMap<String, Key>,
     /// Whether the author domain does not exist; asked only where a policy depends on it.
     missing: bool,
-    /// A lookup of the policy's tree walk failed for a reason that may pass.
-    pub policy_failed: bool,
-    /// An RSA key below 1024 bits was offered.
-    pub weak_key: bool,
 }
 
 /// A cache of TXT answers that is complete: what is not there was never asked.
@@ -84,33 +80,34 @@ impl Lookups {
         for header in &message.dkim_headers {
             keys.insert(key_name(&header.header.s, &header.header.d));
         }
-        for header in &message.ams_headers {
+        // Of the message signatures of a chain only the newest is verified (RFC 8617 section 5.2).
+        if let Some(header) = message.ams_headers.iter().max_by_key(|h| h.header.i) {
             keys.insert(key_name(&header.header.s, &header.header.d));
         }
         for header in &message.as_headers {
             keys.insert(key_name(&header.header.s, &header.header.d));
         }
-        let author: BTreeSet<String> = from.map(tree_walk).unwrap_or_default();
-        if from.is_some() {
-            policies.extend(author.iter().cloned());
-            policies.extend(spf_domain.map(tree_walk).unwrap_or_default());
+        if let Some(from) = from {
+            policies.extend(policy::names(from));
+            policies.extend(spf_domain.map(policy::names).unwrap_or_default());
             for header in &message.dkim_headers {
-                policies.extend(tree_walk(&header.header.d.to_ascii_lowercase()));
+                policies.extend(policy::names(&header.header.d));
             }
         }
         let names: Vec<(String, bool)> =
             keys.into_iter().map(|n| (n, true)).chain(policies.into_iter().map(|n| (n, false))).collect();
         let found = join_all(names.iter().map(|(name, _)| resolver.lookup(name, RecordType::Txt))).await;
 
-        let mut out = Answers { txt: TxtAnswers::default(), missing: false, policy_failed: false, weak_key: false };
-        for ((name, is_key), answer) in names.iter().zip(found) {
-            if !is_key && answer.is_temporary() && author.contains(name) {
-                out.policy_failed = true;
-            }
-            let txt = self.parse(name, &answer, *is_key);
-            if matches!(&txt, Txt::Error(Error::Crypto(_))) {
-                out.weak_key = true;
-            }
+        let mut out = Answers::default();
+        for ((name, is_key), answer) in names.into_iter().zip(found) {
+            let txt = if is_key {
+                let key = self.key(&name, &answer);
+                let txt = key.txt.clone();
+                out.keys.insert(name.clone(), key);
+                txt
+            } else {
+                policy::read(&answer)
+            };
             out.txt.0.insert(format!("{name}.").into_boxed_str(), txt);
         }
         if let Some(from) = from
@@ -121,20 +118,20 @@ impl Lookups {
         out
     }
 
-    /// Parses an answer once for as long as it is the same answer.
-    fn parse(&self, name: &str, answer: &Arc<Answer>, is_key: bool) -> Txt {
+    /// Reads a key once for as long as it is the same answer.
+    fn key(&self, name: &str, answer: &Arc<Answer>) -> Key {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((old, txt)) = parsed.get(name)
+        if let Some((old, key)) = parsed.get(name)
             && Arc::ptr_eq(old, answer)
         {
-            return txt.clone();
+            return key.clone();
         }
-        let txt = if is_key { key(answer) } else { policy(answer) };
+        let key = key::read(answer);
         if parsed.len() >= MAX_KEYS {
             parsed.clear();
         }
-        parsed.insert(name.into(), (Arc::clone(answer), txt.clone()));
-        txt
+        parsed.insert(name.into(), (Arc::clone(answer), key.clone()));
+        key
     }
 }
 
@@ -151,24 +148,40 @@ impl Answers {
         }
     }
 
-    fn record(&self, name: &str) -> Option<&Dmarc> {
-        match self.txt.0.get(format!("{name}.").as_str()) {
+    /// Why there is no key of that name (see [`key_name`]), as a result word and a reason.
+    pub fn key_problem(&self, name: &str) -> Option<(AuthWord, &'static str)> {
+        self.keys.get(name)?.problem.map(Problem::explain)
+    }
+
+    /// Whether the key of that name is marked as a test.
+    pub fn is_testing(&self, name: &str) -> bool {
+        self.keys.get(name).is_some_and(|k| k.testing)
+    }
+
+    /// Whether an RSA key below 1024 bits was offered.
+    pub fn has_weak_key(&self) -> bool {
+        self.keys.values().any(|k| k.problem == Some(Problem::Weak))
+    }
+
+    /// The DMARC record of a domain.
+    fn record(&self, domain: &str) -> Option<&Dmarc> {
+        match self.txt.0.get(format!("_dmarc.{domain}.").as_str()) {
             Some(Txt::Dmarc(record)) => Some(record),
             _ => None,
         }
     }
 
     /// Whether it matters that the author domain exists: only where it has no record of its own
-    /// and the one above it has different policies for subdomains that do and do not exist.
+    /// and one above it has different policies for subdomains that do and do not exist.
     fn np_matters(&self, from: &str) -> bool {
-        self.record(&format!("_dmarc.{from}")).is_none()
-            && tree_walk(from).iter().filter_map(|n| self.record(n)).any(|r| r.np != r.sp)
+        self.record(from).is_none()
+            && policy::tree_walk(from).into_iter().filter_map(|n| self.record(n)).any(|r| r.np != r.sp)
     }
 
     /// mail-auth cannot know here that the author domain does not exist, so it takes `sp` where
     /// `np` applies (RFC 9989 section 4.10.1).
     pub fn effective_policy(&self, record: &Dmarc, found: Policy, from: &str) -> Policy {
-        if !self.missing || self.record(&format!("_dmarc.{from}")).is_some() {
+        if !self.missing || self.record(from).is_some() || record.p == Policy::Unspecified {
             return found;
         }
         match (record.t, record.np) {
@@ -178,101 +191,17 @@ impl Answers {
         }
     }
 
-    /// Relaxed alignment by the organizational domains of the tree walk (RFC 9989 section 4.10.2).
-    pub fn aligned(&self, domain: &str, from: &str) -> bool {
-        let domain = domain.to_ascii_lowercase();
-        domain == from || self.organization(&domain) == self.organization(from)
-    }
-
-    fn organization<'a>(&self, domain: &'a str) -> &'a str {
-        let mut best = domain;
-        let mut rest = domain;
-        loop {
-            if let Some(record) = self.record(&format!("_dmarc.{rest}")) {
-                match record.psd {
-                    Psd::No => return rest,
-                    Psd::Yes => return best,
-                    Psd::Default => best = rest,
-                }
-            }
-            match rest.split_once('.') {
-                Some((_, parent)) => rest = parent,
-                None => return best,
-            }
-        }
+    /// Alignment (RFC 9989 section 4.10.2): strict, or by the organizational domains of the tree
+    /// walk. Both domains as DNS has them.
+    pub fn aligned(&self, domain: &str, from: &str, strict: bool) -> bool {
+        let psd = |name: &str| self.record(name).map(|r| r.psd.clone());
+        domain == from || (!strict && policy::organization(domain, psd) == policy::organization(from, psd))
     }
 }
 
-fn key_name(selector: &str, domain: &str) -> String {
+/// Where a key is found (RFC 6376 section 3.6.2.1).
+pub fn key_name(selector: &str, domain: &str) -> String {
     format!("{selector}._domainkey.{domain}").to_ascii_lowercase()
-}
-
-/// The names of the tree walk: the domain, then its parents; from eight labels on it jumps to
-/// seven (RFC 9989 section 4.10).
-fn tree_walk(domain: &str) -> BTreeSet<String> {
-    let labels: Vec<&str> = domain.split('.').filter(|l| !l.is_empty()).collect();
-    if labels.len() < 2 {
-        return BTreeSet::new();
-    }
-    let mut out = BTreeSet::new();
-    let mut count = labels.len();
-    while count > 0 {
-        let name = labels.get(labels.len() - count..).unwrap_or_default().join(".");
-        out.insert(format!("_dmarc.{name}"));
-        count = if count >= 8 { 7 } else { count - 1 };
-    }
-    out
-}
-
-fn failed(answer: &Answer) -> Option<Txt> {
-    let error = match answer.code {
-        Code::NoError if !answer.records.is_empty() => return None,
-        Code::NoError => MailAuthDns::RecordNotFound(ResponseCode::NoError),
-        Code::NxDomain | Code::BadName => MailAuthDns::RecordNotFound(ResponseCode::NXDomain),
-        Code::ServFail => MailAuthDns::Resolver("the name server reports a failure".to_owned()),
-        Code::TimedOut => MailAuthDns::Resolver("no name server answered in time".to_owned()),
-    };
-    Some(Txt::Error(Error::Dns(error)))
-}
-
-/// A DKIM key; one below 1024 bits is no key.
-fn key(answer: &Answer) -> Txt {
-    if let Some(error) = failed(answer) {
-        return error;
-    }
-    let mut result = Err(Error::Dns(MailAuthDns::InvalidRecordType));
-    for record in answer.txt() {
-        result = DomainKey::parse(record);
-        if result.is_ok() {
-            break;
-        }
-    }
-    match result {
-        Ok(key) if is_weak(&key) => {
-            Txt::Error(Error::Crypto(mail_auth::common::crypto::CryptoError::IncompatibleAlgorithms))
-        }
-        Ok(key) => Txt::DomainKey(Arc::new(key)),
-        Err(error) => Txt::Error(error),
-    }
-}
-
-fn is_weak(key: &DomainKey) -> bool {
-    // Ed25519 keys have 256 bits and are strong.
-    let bits = key.p.public_key_bits();
-    bits < MIN_RSA_BITS && bits != 256
-}
-
-/// A DMARC record; several are none (RFC 9989 section 4.10).
-fn policy(answer: &Answer) -> Txt {
-    if let Some(error) = failed(answer) {
-        return error;
-    }
-    let mut records = answer.txt().filter(|r| r.starts_with(b"v=DMARC1"));
-    let none = || Txt::Error(Error::Dns(MailAuthDns::InvalidRecordType));
-    match (records.next(), records.next()) {
-        (Some(record), None) => Dmarc::parse(record).map_or_else(|_| none(), |d| Txt::Dmarc(Arc::new(d))),
-        _ => none(),
-    }
 }
 
 impl ResolverCache<Box<str>, Txt> for TxtAnswers {
@@ -337,19 +266,3 @@ empty_cache!(
         dnssec_status: mail_auth::DnssecStatus::Indeterminate,
     })
 );
-
-#[cfg(test)]
-mod tests {
-    use super::tree_walk;
-
-    #[test]
-    fn the_tree_walk_takes_at_most_eight_steps() {
-        let names = tree_walk("a.b.c.d.e.f.g.h.mail.example.com");
-        assert_eq!(names.len(), 8);
-        assert!(names.contains("_dmarc.a.b.c.d.e.f.g.h.mail.example.com"));
-        assert!(names.contains("_dmarc.f.g.h.mail.example.com") || names.contains("_dmarc.e.f.g.h.mail.example.com"));
-        assert!(names.contains("_dmarc.example.com"));
-        assert_eq!(tree_walk("com").len(), 0);
-        assert_eq!(tree_walk("example.com").len(), 2);
-    }
-}
