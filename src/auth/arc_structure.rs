@@ -117,7 +117,7 @@ fn read_seal(tags: &Tags<'_>) -> Result<Seal, &'static str> {
         b: tags.get("b").and_then(tags::base64).ok_or("ARC-Seal: b= is not valid")?,
         d: tags.get("d").and_then(tags::domain).ok_or("ARC-Seal: d= is not valid")?,
         s: tags.get("s").and_then(tags::domain).ok_or("ARC-Seal: s= is not valid")?,
-        t: optional_number(tags, "t").ok_or("ARC-Seal: t= is not valid")?.unwrap_or(0),
+        t: time(tags, "t").ok_or("ARC-Seal: t= is not valid")?,
         cv: match tags.get("cv") {
             Some(cv) if cv.eq_ignore_ascii_case("none") => ChainValidation::None,
             Some(cv) if cv.eq_ignore_ascii_case("pass") => ChainValidation::Pass,
@@ -149,8 +149,8 @@ fn read_signature(tags: &Tags<'_>) -> Result<Signature, &'static str> {
             .ok_or("ARC-Message-Signature: bh= is not valid")?,
         d: tags.get("d").and_then(tags::domain).ok_or("ARC-Message-Signature: d= is not valid")?,
         s: tags.get("s").and_then(tags::domain).ok_or("ARC-Message-Signature: s= is not valid")?,
-        t: optional_number(tags, "t").ok_or("ARC-Message-Signature: t= is not valid")?.unwrap_or(0),
-        x: optional_number(tags, "x").ok_or("ARC-Message-Signature: x= is not valid")?.unwrap_or(0),
+        t: time(tags, "t").ok_or("ARC-Message-Signature: t= is not valid")?,
+        x: time(tags, "x").ok_or("ARC-Message-Signature: x= is not valid")?,
         h,
         ch,
         cb,
@@ -256,7 +256,7 @@ fn accepted(value: &str) -> Option<Algorithm> {
     tags::algorithm(value).filter(|a| *a != Algorithm::RsaSha1)
 }
 
-/// A number that may be left out, but not be empty.
-fn optional_number(tags: &Tags<'_>, name: &str) -> Option<Option<u64>> {
-    tags.get(name).map_or(Some(None), |value| tags::number(value).map(Some))
+/// A time that may be left out, which is 0 then, but not be empty.
+fn time(tags: &Tags<'_>, name: &str) -> Option<u64> {
+    tags.get(name).map_or(Some(0), tags::number)
 }

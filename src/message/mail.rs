@@ -77,7 +77,7 @@ impl<'x> Mail<'x> {
 
     /// Every header field, top to bottom, as it stands between colon and line end. What is not UTF-8 in it is
     /// replaced: mail-parser's own list leaves such fields out, so that the lines around them would be miscounted.
-    pub fn fields<'a>(&'a self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.message.headers().iter().map(|header| {
             let value = self.message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
             (header.name.as_str().trim_end(), String::from_utf8_lossy(value.unwrap_or_default()))

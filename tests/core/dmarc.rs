@@ -3,6 +3,7 @@
 use super::dkim::{DELIVERED, check, crlf, ed25519_record, sign, zone};
 use reply_ingest::auth::dns::{Code, RecordType, Zone};
 use reply_ingest::event::Auth;
+use std::fmt::Write;
 
 /// `word policy spf dkim`: the policy where one applies, then what is aligned (`+`), passes without
 /// alignment (`-`), or does not pass (`.`).
@@ -36,7 +37,7 @@ fn world(records: &str) -> Zone {
         "a.b.c.d.e.f.g.h.example.org",
         "helo.example.org",
     ] {
-        text += &format!("{domain} TXT v=spf1 ip4:192.0.2.1 -all\ned._domainkey.{domain} TXT {key}\n");
+        write!(text, "{domain} TXT v=spf1 ip4:192.0.2.1 -all\ned._domainkey.{domain} TXT {key}\n").unwrap();
     }
     let mut zone = zone(&text);
     for record in records.split('|').map(str::trim).filter(|r| !r.is_empty()) {

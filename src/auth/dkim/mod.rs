@@ -78,7 +78,7 @@ pub fn prepare<'x>(
         read.sort_by_key(|(index, _, _)| *index);
     }
     let body = message.raw_message.get(message.body_offset as usize..).unwrap_or_default();
-    let mut hashed = Vec::new();
+    let mut of_message = Vec::new();
     for (index, field, reading) in read {
         let refuse = |word, reason: &str| {
             let (domain, selector) = (reading.domain.as_deref(), reading.selector.as_deref());
@@ -104,8 +104,8 @@ pub fn prepare<'x>(
         // mail-auth finds a body hash by this number, in which 0 stands for no l=.
         signature.l = claim.length.map_or(0, |l| if l == 0 { u64::MAX } else { l });
         let entry = (signature.cb, HashAlgorithm::Sha256, signature.l, found.digest.clone());
-        if !hashed.contains(&entry) {
-            hashed.push(entry);
+        if !of_message.contains(&entry) {
+            of_message.push(entry);
         }
         out.tried.push(Tried {
             index,
@@ -115,7 +115,7 @@ pub fn prepare<'x>(
         });
         message.dkim_headers.push(Header { name: field.name, value: field.value, header: signature });
     }
-    message.body_hashes.append(&mut hashed);
+    message.body_hashes.append(&mut of_message);
     out
 }
 

@@ -56,6 +56,7 @@ const fn error(reason: &'static str) -> Refusal {
     Refusal { word: AuthWord::PermError, reason, sha1: false }
 }
 
+#[allow(clippy::many_single_char_names, reason = "RFC 6376 names the tags so")]
 fn claim(tags: &Tags<'_>, at: u64) -> Result<Claim, Refusal> {
     if tags.get("v") != Some("1") {
         return Err(error("v= is not 1"));

@@ -105,7 +105,7 @@ pub fn tree_walk(domain: &str) -> Vec<&str> {
 }
 
 /// The organizational domain, from the records that the tree walk found (RFC 9989 section 4.10.2).
-pub fn organization<'d>(domain: &'d str, record: impl Fn(&str) -> Option<Psd>) -> &'d str {
+pub fn organization(domain: &str, record: impl Fn(&str) -> Option<Psd>) -> &str {
     let mut found = domain;
     for name in tree_walk(domain) {
         match record(name) {

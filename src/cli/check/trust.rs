@@ -10,6 +10,7 @@ use crate::event::BoundaryWord;
 use crate::message::Mail;
 use crate::pop3::{Client, Listed, Pop3Error};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Mails whose headers are read, the newest.
 const MAILS: usize = 60;
@@ -48,7 +49,8 @@ pub async fn check(
     if set {
         let mut text = format!("the SMTP client of {found} of the newest {} mails is known", heads.len());
         for (why, count) in &unknown {
-            text.push_str(&format!("; {count}: {}", said(*why)));
+            // Writing into a String cannot fail.
+            let _ = write!(text, "; {count}: {}", said(*why));
         }
         section.fact("trust", &text);
     } else {

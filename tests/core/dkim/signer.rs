@@ -57,7 +57,7 @@ pub fn sign(tags: &str, mail: &str) -> String {
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in head.split("\r\n") {
         match fields.last_mut() {
-            Some((_, value)) if line.starts_with([' ', '\t']) => value.push_str(&format!("\r\n{line}")),
+            Some((_, value)) if line.starts_with([' ', '\t']) => value.extend(["\r\n", line]),
             _ => {
                 let (name, value) = line.split_once(':').unwrap();
                 fields.push((name.to_owned(), value.to_owned()));
