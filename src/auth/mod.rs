@@ -130,7 +130,8 @@ impl Authenticator {
         now: DateTime<Utc>,
         auth: &mut Auth,
     ) {
-        let at = u64::try_from(judged_at.timestamp()).unwrap_or(0);
+        let seconds = |time: DateTime<Utc>| u64::try_from(time.timestamp()).unwrap_or(0);
+        let clock = dkim::Clock { delivered: seconds(judged_at), now: seconds(now) };
         let author = dmarc::author(mail);
         let from = author.as_deref().ok();
         let (fields, body) = dkim::fields(mail);
@@ -142,9 +143,9 @@ impl Authenticator {
             ..AuthenticatedMessage::default()
         };
         let mut hashes = dkim::Hashes::new();
-        let mut signatures = dkim::prepare(&fields, &mut message, &mut hashes, self.bounds.max_signatures, from, at);
-        auth.arc =
-            arc_structure::prepare(&fields, &mut message, &mut hashes, at).or_else(|| arc::refuse_arc(&mut message));
+        let mut signatures = dkim::prepare(&fields, &mut message, &mut hashes, self.bounds.max_signatures, from, clock);
+        auth.arc = arc_structure::prepare(&fields, &mut message, &mut hashes, clock.delivered)
+            .or_else(|| arc::refuse_arc(&mut message));
         dkim::prune(&mut message, &fields);
         let message = &message;
 

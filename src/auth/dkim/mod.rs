@@ -18,6 +18,7 @@ mod signature;
 pub mod tags;
 
 pub use fields::{Field, fields, prune};
+pub use signature::Clock;
 
 use super::lookups::{Answers, key_name};
 use crate::event::{AuthResult, AuthSignal, AuthWord};
@@ -48,21 +49,21 @@ struct Tried {
 }
 
 /// Puts the signatures that may be verified into `message`, at most `max`; `from` is the author's
-/// domain, `at` the time of delivery in seconds.
+/// domain.
 pub fn prepare<'x>(
     fields: &[Field<'x>],
     message: &mut AuthenticatedMessage<'x>,
     hashes: &mut Hashes,
     max: usize,
     from: Option<&str>,
-    at: u64,
+    clock: Clock,
 ) -> Signatures {
     let mut out = Signatures::default();
     let mut read: Vec<_> = fields
         .iter()
         .filter(|f| f.is("DKIM-Signature"))
         .zip(0_u32..)
-        .map(|(field, index)| (index, field, signature::read(field.value, at)))
+        .map(|(field, index)| (index, field, signature::read(field.value, clock)))
         .collect();
     if read.len() > max {
         out.signals.push(AuthSignal::TooManySignatures);
