@@ -3,7 +3,7 @@
 use super::dkim::tags;
 use super::lookups::Answers;
 use crate::event::{AuthResult, AuthWord, DmarcPolicy};
-use crate::message::Mail;
+use crate::message::{self as mail, Mail};
 use mail_auth::dmarc::{Alignment, Policy};
 use mail_auth::{DmarcOutput, DmarcResult};
 use mail_parser::{Address, HeaderName, HeaderValue};
@@ -24,8 +24,9 @@ pub fn author(mail: &Mail<'_>) -> Result<String, &'static str> {
     };
     let mut domains = addresses
         .into_iter()
-        .filter_map(|a| a.address.as_deref()?.rsplit_once('@'))
-        .map(|(_, domain)| tags::domain(domain.trim().trim_end_matches('.')));
+        .filter_map(|a| a.address.as_deref())
+        // What is no address is shown in one way or another, by one program or another.
+        .map(|text| tags::domain(mail::Address::parse(text)?.domain()));
     let first = domains.next().flatten().ok_or("From names no domain")?;
     if domains.all(|d| d.as_ref() == Some(&first)) { Ok(first) } else { Err("From names several domains") }
 }

@@ -83,6 +83,7 @@ impl Authenticator {
         let nobody = Recorded::default();
         let live = resolver.is_live();
         let dead = live && self.network.is_dead();
+        let resolver_of_all = resolver;
         let resolver = Deadline::new(if dead { &nobody } else { resolver }, self.bounds.dns_budget);
         let boundary = boundary::find(mail, trust);
         let statements = authres::read(mail, trust, boundary.as_ref().ok());
@@ -101,7 +102,7 @@ impl Authenticator {
         let judged_at = taken_at(mail, boundary.as_ref().ok()).or(delivered_at).map_or(now, |at| at.min(now));
         self.evaluate(mail, trust, &resolver, envelope.as_ref(), judged_at, now, &mut auth).await;
         if live && !dead {
-            self.network.note(resolver.was_silent());
+            self.network.note(resolver.was_silent(), resolver_of_all).await;
         }
         auth.basis = match (auth.spf.is_some() || auth.dmarc.is_some() || !auth.dkim.is_empty(), &auth.receiver) {
             (true, Some(_)) => AuthBasis::Both,
@@ -212,10 +213,10 @@ impl Authenticator {
         auth.dmarc = dmarc::verdict(&output, answers, from, auth.spf.is_some());
         let (strict_dkim, strict_spf) = dmarc::strictness(&output);
         if let Some(spf) = auth.spf.as_mut().filter(|r| r.result == AuthWord::Pass) {
-            spf.aligned = spf_domain.map(|d| answers.aligned(d, from, strict_spf));
+            spf.aligned = spf_domain.and_then(|d| answers.aligned(d, from, strict_spf));
         }
         for result in auth.dkim.iter_mut().filter(|r| r.result == AuthWord::Pass) {
-            result.aligned = result.domain.as_deref().map(|d| answers.aligned(d, from, strict_dkim));
+            result.aligned = result.domain.as_deref().and_then(|d| answers.aligned(d, from, strict_dkim));
         }
     }
 }

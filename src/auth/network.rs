@@ -1,5 +1,6 @@
 //! Whether name servers answer at all: without this, a run with DNS down would wait out every question of every mail.
 
+use super::dns::{Code, RecordType, Resolver};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub struct Network {
 const DEAD_AFTER: u32 = 20;
 /// … and for how long nothing is asked then.
 const DEAD_FOR: Duration = Duration::from_secs(15);
+/// A name that every name server has something to say about.
+const NEUTRAL: &str = "org";
 
 impl Network {
     pub fn is_dead(&self) -> bool {
@@ -24,11 +27,16 @@ impl Network {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    pub fn note(&self, silent: Option<bool>) {
+    /// Notes whether a mail was met with silence. After many such mails in a row one question that no sender has
+    /// chosen tells dead name servers from dead senders.
+    pub async fn note(&self, silent: Option<bool>, resolver: &dyn Resolver) {
         match silent {
             Some(false) => self.silent.store(0, Ordering::Relaxed),
             Some(true) if self.silent.fetch_add(1, Ordering::Relaxed) + 1 == DEAD_AFTER => {
                 self.silent.store(0, Ordering::Relaxed);
+                if resolver.lookup(NEUTRAL, RecordType::A).await.code != Code::TimedOut {
+                    return;
+                }
                 *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + DEAD_FOR);
                 tracing::warn!(
                     seconds = DEAD_FOR.as_secs(),
@@ -37,5 +45,35 @@ impl Network {
             }
             Some(true) | None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEAD_AFTER, Network};
+    use crate::auth::dns::{Code, RecordType, Recorded, Zone};
+
+    #[tokio::test]
+    async fn dead_senders_are_not_dead_name_servers() {
+        // A zone knows that the neutral name does not exist; an empty recording is silent about it.
+        for (answers, dead) in [(true, false), (false, true)] {
+            let (network, zone, nobody) = (Network::default(), Zone::new(), Recorded::default());
+            for _ in 0..DEAD_AFTER {
+                assert!(!network.is_dead());
+                if answers {
+                    network.note(Some(true), &zone).await;
+                } else {
+                    network.note(Some(true), &nobody).await;
+                }
+            }
+            assert_eq!(network.is_dead(), dead);
+        }
+        let mut zone = Zone::new();
+        zone.add_code("org", RecordType::A, Code::ServFail);
+        let network = Network::default();
+        for _ in 0..DEAD_AFTER {
+            network.note(Some(true), &zone).await;
+        }
+        assert!(!network.is_dead(), "a name server that fails is there");
     }
 }

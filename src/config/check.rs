@@ -119,8 +119,14 @@ impl Checks<'_> {
         let key = |name: &str| setting.key(name);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let (name, host, username) = (key("name"), key("host"), key("username"));
-        if mailbox.name.is_empty() || mailbox.name.len() > 64 || !mailbox.name.chars().all(plain) {
-            self.report(&name, &[&name], "a name has 1 to 64 letters, digits, hyphens, dots and underscores");
+        // Names of folders are made of it.
+        let dotted = mailbox.name.starts_with('.');
+        if dotted || mailbox.name.is_empty() || mailbox.name.len() > 64 || !mailbox.name.chars().all(plain) {
+            self.report(
+                &name,
+                &[&name],
+                "a name has 1 to 64 letters, digits, hyphens, dots and underscores, and no dot in front",
+            );
         }
         if mailbox.host.trim().is_empty() {
             self.report(&host, &[&host], "the host is empty: write the server's name");

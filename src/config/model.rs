@@ -214,7 +214,8 @@ pub struct Trust {
     /// host below that domain.
     #[serde(default)]
     pub by: Vec<String>,
-    /// Our own networks: hops from there are inside.
+    /// Our own networks: hops from there are inside. Loopback always is: where a proxy in front of the mail server
+    /// hides the client's address, no setting can be right.
     #[serde(default)]
     pub internal: Vec<Network>,
     /// Servers outside that pass mail on to us, and whose Received lines are believed: the client that counts is theirs.
@@ -329,7 +330,7 @@ pub struct Dns {
     /// How often a question that ended without an answer is asked again, each time for half as long.
     #[serde(default = "dns_retries")]
     pub retries: u32,
-    /// How long these further tries may take in a whole run, added up.
+    /// About how long these further tries may take in a whole run, added up: those under way are finished.
     #[serde(default = "dns_retry_budget")]
     pub retry_budget: Span,
     /// A folder in which the answers that each mail got are kept, so that `replay --dns-record` comes to the same

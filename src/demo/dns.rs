@@ -222,8 +222,10 @@ mod tests {
                     bad.example. TXT !SERVFAIL\na.example. MX 10 mx.a.example.\n";
         let long = format!("v=DKIM1; p={}", "A".repeat(400));
         let mut zone = read_zone(text, &[("rsa", long.clone())]).expect("a right zone");
-        // As long as an answer can be: over TCP.
-        zone.add("huge.example", Record::Txt(vec![b'x'; 60_000]));
+        // Too long for a datagram: over TCP.
+        zone.add("huge.example", Record::Txt(vec![b'x'; 16_000]));
+        // Longer than any policy or key.
+        zone.add("endless.example", Record::Txt(vec![b'x'; 60_000]));
         zone.add("sp ace.example", Record::Txt(b"odd".to_vec()));
         zone.add("odd.example", Record::Txt(Vec::new()));
         zone.add("odd.example", Record::Mx { preference: 5, exchange: "a:b/c d.example".to_owned() });
@@ -246,6 +248,8 @@ mod tests {
             let (asked, direct) = (resolver.lookup(name, rtype).await, zone.lookup(name, rtype).await);
             assert_eq!((asked.code, &asked.records), (direct.code, &direct.records), "{name} {rtype:?}");
         }
+        let endless = resolver.lookup("endless.example", RecordType::Txt).await;
+        assert_eq!((endless.code, endless.records.len()), (Code::NoError, 0));
         assert_eq!(resolver.lookup("k.example", RecordType::Txt).await.txt().next(), Some(long.as_bytes()));
         drop(server);
         assert_eq!(resolver.lookup("a.example", RecordType::A).await.code, Code::TimedOut);

@@ -155,7 +155,7 @@ async fn judge(
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     let (digest, size) = (raw.digest(), raw.size());
     drop(raw);
-    let Judged { events, delivered_at, .. } = judged;
+    let Judged { events, delivered_at, answers, .. } = judged;
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, _room: room }).await;
+    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, _room: room }).await;
 }

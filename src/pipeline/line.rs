@@ -133,6 +133,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// When the mail reached the mailbox, by its newest Received line.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// The DNS answers that it got, where they are to be written down once its events are published.
+    pub answers: Option<Recorded>,
 }
 
 /// The line; one for a whole run.
@@ -202,7 +204,7 @@ impl Line {
         origin: Option<&str>,
         now: DateTime<Utc>,
     ) -> Judged {
-        let record = self.record_of(raw);
+        let record = self.record_of(raw, place);
         let ingested_at = record.as_ref().map_or(now, Recorded::checked_at);
         let around = Around { raw, place, uidl, origin, now, ingested_at, delivered_at: None, auth: None };
         if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone(), record)).catch_unwind().await {
@@ -215,7 +217,7 @@ impl Line {
             let finding = Finding::unclassified(UnclassifiedReason::ParseError);
             let data =
                 assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
-            Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None }
+            Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None, answers: None }
         }
     }
 
@@ -225,7 +227,8 @@ impl Line {
         let mail = Mail::parse(&bytes);
         let findings = self.classify(&mail, raw);
         around.delivered_at = delivered_at(&mail);
-        around.auth = self.authenticate(&mail, &around, record.as_ref()).await;
+        let answers;
+        (around.auth, answers) = self.authenticate(&mail, &around, record.as_ref()).await;
         let events = findings
             .iter()
             .enumerate()
@@ -234,7 +237,7 @@ impl Line {
                 self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
             })
             .collect();
-        Judged { events, findings, delivered_at: around.delivered_at }
+        Judged { events, findings, delivered_at: around.delivered_at, answers }
     }
 
     fn classify(&self, mail: &Mail<'_>, raw: &RawMail) -> Vec<Finding> {
@@ -247,7 +250,13 @@ impl Line {
         }
     }
 
-    async fn authenticate(&self, mail: &Mail<'_>, around: &Around<'_>, record: Option<&Recorded>) -> Option<Auth> {
+    /// The verdicts, and the answers that are to be written down.
+    async fn authenticate(
+        &self,
+        mail: &Mail<'_>,
+        around: &Around<'_>,
+        record: Option<&Recorded>,
+    ) -> (Option<Auth>, Option<Recorded>) {
         let Around { raw, place, ingested_at, delivered_at, .. } = *around;
         // Signatures over a body that was cut off say nothing.
         let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless());
@@ -255,23 +264,23 @@ impl Line {
             Some(a) => Some(a.check(mail, &place.trust, resolver, delivered_at, ingested_at).await),
             None => None,
         };
-        match &self.settings.records {
-            Records::Off => check(&*self.resolver).await,
-            Records::Write(store) => {
+        match (&self.settings.records, record) {
+            (Records::Off, _) => (check(&*self.resolver).await, None),
+            (Records::Write(_), _) => {
                 let recorder = Recorder::new(&*self.resolver, ingested_at);
                 let auth = check(&recorder).await;
                 // Without questions too: the record says when the mail came.
-                self.write_down(Arc::clone(store), raw.digest(), recorder.finish()).await;
-                auth
+                (auth, Some(recorder.finish()))
             }
-            Records::Read(_) => check(record?).await,
+            (Records::Read(_), Some(record)) => (check(record).await, None),
+            (Records::Read(_), None) => (None, None),
         }
     }
 
     /// What was written down when the mail was ingested.
-    fn record_of(&self, raw: &RawMail) -> Option<Recorded> {
+    fn record_of(&self, raw: &RawMail, place: &Place) -> Option<Recorded> {
         let Records::Read(store) = &self.settings.records else { return None };
-        match store.read(&raw.digest()) {
+        match store.read(&place.mailbox, &raw.digest()) {
             Ok(Some(record)) => return Some(record),
             Ok(None) => {
                 tracing::warn!(digest = %raw.digest(), "no DNS answers were recorded for this mail: it is not checked");
@@ -284,9 +293,15 @@ impl Line {
         None
     }
 
-    /// The event matters more than its evidence: a full disk is spoken of, once, and stops nothing.
-    async fn write_down(&self, store: Arc<RecordStore>, digest: Digest, record: Recorded) {
-        let written = tokio::task::spawn_blocking(move || store.write(&digest, &record)).await;
+    /// Writes down the answers of mails that are about to be published; one that is only fetched again keeps its old
+    /// ones. The event matters more than its evidence: a full disk is spoken of, once, and stops nothing.
+    pub async fn write_down(&self, mailbox: &str, answers: Vec<(Digest, Recorded)>) {
+        let Records::Write(store) = &self.settings.records else { return };
+        let (store, mailbox) = (Arc::clone(store), mailbox.to_owned());
+        let written = tokio::task::spawn_blocking(move || {
+            answers.iter().try_for_each(|(digest, record)| store.write(&mailbox, digest, record))
+        })
+        .await;
         if let Ok(Err(error)) = written
             && !self.record_failed.swap(true, Ordering::Relaxed)
         {

@@ -5,6 +5,7 @@ use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::Worker;
 use super::session::{Round, record};
+use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
 use crate::event::Event;
 use crate::ledger::{Done, Seen, State};
@@ -28,6 +29,8 @@ pub(super) struct Ready {
     pub(super) size: u64,
     pub(super) events: Vec<Event>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
+    /// DNS answers to be written down.
+    pub(super) answers: Option<Recorded>,
     /// Its share of what may be in flight, until its events were acknowledged.
     pub(super) _room: OwnedSemaphorePermit,
 }
@@ -93,6 +96,10 @@ impl Publisher {
                 twins.insert(ready.digest, Vec::new());
                 publish.push(ready);
             }
+        }
+        let answers: Vec<_> = publish.iter_mut().filter_map(|r| Some((r.digest, r.answers.take()?))).collect();
+        if !answers.is_empty() {
+            self.worker.line.write_down(&self.mailbox.name, answers).await;
         }
         let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
         let outcomes = self.worker.sink.publish(records).await;

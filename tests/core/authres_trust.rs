@@ -21,6 +21,8 @@ const CLAIM_DKIM: &str = "Authentication-Results: in.c.example; dkim=pass header
 const OTHER: &str = "Authentication-Results: mx.a.example; spf=pass smtp.mailfrom=a.example";
 const NO_ID: &str = "Authentication-Results: spf=pass (sender IP is 192.0.2.10) smtp.mailfrom=a.example";
 const FILTER: &str = "DKIM-Filter: OpenDKIM Filter v2.11.0 in.c.example 1";
+const SPF_LINE: &str = "Received-SPF: pass (in.c.example: domain of x@a.example designates 192.0.2.10)";
+const SPAM_LINE: &str = "X-SES-Spam-Verdict: PASS";
 const SUBJECT: &str = "Subject: x";
 
 /// What, the settings (`below`, `no-id`, `no-ids`, `no-by`), the headers, the headers trusted, whether one is forged.
@@ -78,6 +80,8 @@ const MAILS: &[(&str, &str, &[&str], &[u32], bool)] = &[
     ("below: the slot", "below", &[BOUNDARY, OURS, SUBJECT], &[0], false),
     ("below: above counts as well", "below", &[OURS_2, BOUNDARY, OURS, BEFORE], &[0, 1], false),
     ("below: behind the milter's own line", "below", &[BOUNDARY, FILTER, OURS, SUBJECT], &[0], false),
+    ("below, behind Google's Received-SPF", "below", &[BOUNDARY, SPF_LINE, OURS, SUBJECT], &[0], false),
+    ("below, behind Amazon's verdicts", "below", &[BOUNDARY, SPAM_LINE, OURS, SUBJECT], &[0], false),
     ("below: only the first counts", "below", &[BOUNDARY, OURS, OURS_2, FILTER, CLAIM_DKIM, SUBJECT], &[0], false),
     ("below: a claim against ours", "below", &[BOUNDARY, OURS, CLAIM, SUBJECT], &[0], true),
     ("below: a claim behind another of ours", "below", &[BOUNDARY, OURS, FILTER, OURS_2, CLAIM], &[0], true),

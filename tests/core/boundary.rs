@@ -5,14 +5,13 @@ mod hops;
 mod proposals;
 
 use proptest::prelude::*;
-use reply_ingest::auth::boundary::{self, Hop, MAX_HOPS, Passage};
+use reply_ingest::auth::boundary::{self, Hop, Link, MAX_HOPS, Passage};
 use reply_ingest::config::{Forwarder, Network, Trust};
 use reply_ingest::event::{BoundaryWord, SenderSource};
 use reply_ingest::message::{Mail, to_crlf};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 const TABLES: [(&str, &str); 3] = [
     ("chains", include_str!("boundary/chains.toml")),
@@ -197,9 +196,8 @@ fn a_loop_of_our_own_lines_ends() {
 }
 
 #[test]
-fn long_lines_and_many_lines_take_linear_time() {
+fn long_lines_and_many_lines_end() {
     let trust = Trust { by: our_hosts(), internal: our_networks(), ..Trust::default() };
-    let begun = Instant::now();
     for piece in ["(", ")", "a ", "((a) ", "<", "\"", "by ", "from ", "[1.2.3.4] ", ";", "=", "\r\n "] {
         let line = format!("from a {}", piece.repeat(1_000_000 / piece.len()));
         assert!(!Hop::parse(&line).readable, "{piece:?}");
@@ -209,7 +207,6 @@ fn long_lines_and_many_lines_take_linear_time() {
     let line = "Received: from a ([10.1.0.1]) by mx.ours.example with SMTP id 1; Mon, 16 Nov 2026 09:00:00 +0000\n";
     let bytes = mail_of(&line.repeat(10_000));
     assert!(outcome(&bytes, &trust).starts_with("TooManyHops"));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 /// Pieces of lines, put together at random: more of them come near to a line than free text does.
@@ -242,6 +239,12 @@ fn pieces() -> impl Strategy<Value = String> {
         "(x [192.0.2.66])",
         "LMTP",
         "ESMTP",
+        "encrypted",
+        "local",
+        "http",
+        "mapi",
+        "pop3",
+        "mail pickup service",
         "(qmail 1 invoked by uid 0)",
         "localhost",
         "Mon, 16 Nov 2026 09:00:00 +0000",
@@ -258,7 +261,7 @@ fn said() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_octets_bring_it_down(bytes in prop::collection::vec(any::<u8>(), 0..400), line in pieces()) {
@@ -289,6 +292,7 @@ proptest! {
             if hop.readable {
                 prop_assert_eq!(hop.ip.map(|i| i.to_string()), Some("192.0.2.66".to_owned()), "{}", line);
                 prop_assert_eq!(hop.by.as_deref(), Some("mx.real.example"), "{}", line);
+                prop_assert_eq!(hop.link, Link::Smtp, "{}", line);
             }
         }
     }

@@ -178,7 +178,7 @@ fn every_mistake_is_named_with_its_place() {
             "2:12: mailboxes: the list is empty: name at least one mailbox",
         ]),
         (instead("name: a", "name: a b").replace("host: h", "host: ''").replace("username: u", "username: ''").replace("password: p", "password: ''") + "    retention: {delete_after: 0s}\n", &[
-            "3:11: mailboxes[0].name: a name has 1 to 64 letters, digits, hyphens, dots and underscores",
+            "3:11: mailboxes[0].name: a name has 1 to 64 letters, digits, hyphens, dots and underscores, and no dot in front",
             "4:11: mailboxes[0].host: the host is empty: write the server's name",
             "5:15: mailboxes[0].username: the username is empty or has a line end in it",
             "6:15: mailboxes[0].password: the password is empty or has a line end in it",

@@ -4,7 +4,7 @@ mod signer;
 
 pub use signer::{DELIVERED, check, crlf, ed25519_record, sign, told, zone};
 
-use reply_ingest::auth::dns::{Answer, Code, Lookup, Record, RecordType, Resolver, Zone};
+use reply_ingest::auth::dns::{Answer, Cached, Code, Lookup, Record, RecordType, Resolver, Retried, Retries, Zone};
 use reply_ingest::event::{AuthSignal, AuthWord};
 use signer::{HOP, check_at, rsa_record};
 use std::fmt::Write;
@@ -396,28 +396,35 @@ fn public_key() -> Vec<u8> {
     signer::ED25519.public_key().as_ref().to_vec()
 }
 
-/// Name servers that never answer.
-struct Never;
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Resolver for Never {
+/// Name servers that never answer, as the resolver of the network reports them.
+struct Dead;
+
+impl Resolver for Dead {
     fn lookup<'a>(&'a self, _: &'a str, _: RecordType) -> Lookup<'a> {
         Box::pin(async {
-            std::future::pending::<()>().await;
-            Arc::new(Answer::empty(Code::NoError))
+            tokio::time::sleep(TIMEOUT).await;
+            Arc::new(Answer::empty(Code::TimedOut))
         })
     }
 }
 
-/// With name servers that never answer, a mail with many signatures costs one deadline.
+/// With name servers that never answer, twenty signatures cost less than two questions: they are asked for side by
+/// side, the second tries too, and SPF beside them.
 #[tokio::test(start_paused = true)]
-async fn dead_name_servers_cost_one_deadline() {
+async fn dead_name_servers_cost_less_than_two_questions() {
     let mut mail = ed("");
     for n in 0..19 {
         mail = sign(&format!("v=1; a=ed25519-sha256; d=dead{n}.example; s=ed; h=From"), &mail);
     }
+    let retries = Retries { times: 1, timeout: TIMEOUT / 2, budget: Duration::from_mins(1) };
+    let resolver = Cached::new(Retried::new(Dead, retries));
     let started = tokio::time::Instant::now();
-    let auth = check(&Never, (crlf(HOP) + &mail).as_bytes()).await;
-    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    let auth = check(&resolver, (crlf(HOP) + &mail).as_bytes()).await;
+    assert!(started.elapsed() < 2 * TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!(auth.spf.map(|r| r.result), Some(AuthWord::TempError));
     assert_eq!(auth.dkim.len(), 10);
     assert!(auth.dkim.iter().all(|r| r.result == AuthWord::TempError));
     assert_eq!(auth.dkim.last().and_then(|r| r.header_index), Some(19), "the author's own is tried first");
@@ -438,13 +445,11 @@ async fn five_thousand_signatures() {
     }
     let good = sign("v=1; a=ed25519-sha256; d=mail.example.org; s=ed; h=From", &ed(""));
     mail += &good;
-    let started = std::time::Instant::now();
     let auth = check(&world(), mail.as_bytes()).await;
     let indices: Vec<_> = auth.dkim.iter().filter_map(|r| r.header_index).collect();
     assert_eq!(indices, [0, 2, 4, 6, 8, 10, 12, 14, 5_000, 5_001]);
     assert_eq!(told(&auth.dkim[8..]), "5000 pass | 5001 pass");
     assert_eq!(auth.signals, [AuthSignal::TooManySignatures, AuthSignal::BoundaryUnknown]);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 /// Long lists over many fields: what is not signed is not looked at for each name again.
@@ -456,10 +461,8 @@ async fn many_names_over_many_fields() {
     for _ in 0..10 {
         mail = sign(&format!("v=1; a=ed25519-sha256; c=relaxed/simple; d=example.org; s=ed; h=From{names}"), &mail);
     }
-    let started = std::time::Instant::now();
     let auth = check(&world(), mail.as_bytes()).await;
     assert!(auth.dkim.len() == 10 && auth.dkim.iter().all(|r| r.result == AuthWord::Pass), "{}", told(&auth.dkim));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 /// Nothing that a header or a record can hold makes the check panic.

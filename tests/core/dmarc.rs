@@ -184,7 +184,7 @@ async fn verdicts() {
         (ANA, LIST, "", "_dmarc.example.org v=DMARC1; rua=mailto:d@example.org", "fail none -."),
         (ANA, LIST, "", "_dmarc.example.org v=DMARC1; rua=nobody", "none - -."),
         // name servers
-        (ANA, LIST, "", "_dmarc.example.org SERVFAIL", "temperror - -."),
+        (ANA, LIST, "", "_dmarc.example.org SERVFAIL", "temperror - .."),
         (ANA, "ana@example.org", "example.org", "_dmarc.example.org TIMEOUT", "temperror - ++"),
         (
             ANA,

@@ -11,6 +11,7 @@ mod config;
 mod core_is_pure;
 mod dkim;
 mod dmarc;
+mod dns;
 mod fuzz_corpus;
 mod line;
 mod people;

@@ -8,7 +8,7 @@ use reply_ingest::auth::spf::{self, Identity, Limits, Query, SpfOutcome};
 use reply_ingest::demo::DnsServer;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TYPES: [RecordType; 5] = [RecordType::A, RecordType::Aaaa, RecordType::Mx, RecordType::Ptr, RecordType::Txt];
 
@@ -519,10 +519,7 @@ const MOST_QUESTIONS: usize = 1 + 10 * 11 + 11 + 1;
 /// Checks a hostile record at case.example.com: word and number of questions.
 fn attack(zone: &Zone, helo: &str, mail_from: &str) -> (&'static str, usize) {
     let watch = Watch::of(zone);
-    let started = Instant::now();
     let got = run(&watch, "192.0.2.1", helo, mail_from);
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
     assert!(watch.asked() <= MOST_QUESTIONS, "{} questions", watch.asked());
     for text in [got.mechanism.as_deref(), got.problem.as_deref(), Some(&*got.domain)].into_iter().flatten() {
         assert!(text.len() <= 1024 && text.bytes().all(|b| matches!(b, b' '..=b'~')), "{text:?}");

@@ -10,7 +10,7 @@
 //!   Received line. They do so one after the other, each just below that line, so ours stand on
 //!   top of whatever came with the mail, and where ours end nothing tells: the sender can put a
 //!   header with our id first in the mail. So only the first Authentication-Results below the
-//!   boundary line counts, with nothing in between but the lines that the same milters put there.
+//!   boundary line counts, with nothing in between but lines that receivers put there.
 //!   Even that holds only where the milter writes its header for every mail, or takes foreign ones
 //!   with its id away (section 5); index 0 is the better setting of every milter.
 //!
@@ -33,8 +33,10 @@ use crate::message::Mail;
 
 /// Trusted headers of one mail.
 const MAX_TRUSTED: usize = 50;
-/// What opendkim, opendmarc and openarc put on top of their Authentication-Results.
-const MILTER_LINES: [&str; 3] = ["DKIM-Filter", "DMARC-Filter", "ARC-Filter"];
+/// What receivers put between their Received line and Authentication-Results: opendkim, opendmarc and openarc; Google;
+/// Amazon SES. Whoever could write one of these there could write Authentication-Results in its place.
+const RECEIVERS_LINES: [&str; 6] =
+    ["DKIM-Filter", "DMARC-Filter", "ARC-Filter", "Received-SPF", "X-SES-Spam-Verdict", "X-SES-Virus-Verdict"];
 
 /// What the receiver stated, and whether someone pretended to be it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Statements {
 enum Place {
     /// Above the boundary line.
     Ours,
-    /// For the setting `below`: behind the boundary line, with nothing but milters' lines in between.
+    /// For the setting `below`: behind the boundary line, with nothing but the receiver's own lines in between.
     Slot,
     /// Behind the header that counted there.
     Run,
@@ -115,11 +117,16 @@ pub fn read(mail: &Mail<'_>, trust: &Trust, boundary: Option<&Boundary>) -> Stat
                     Place::Theirs
                 }
             };
-        } else if place != Place::Ours && !MILTER_LINES.iter().any(|line| line.eq_ignore_ascii_case(name)) {
+        } else if place != Place::Ours && !is_receivers_line(name) {
             place = Place::Theirs;
         }
     }
     out
+}
+
+/// Whether receivers put such a header between their Received line and Authentication-Results.
+pub(super) fn is_receivers_line(name: &str) -> bool {
+    RECEIVERS_LINES.iter().any(|line| line.eq_ignore_ascii_case(name))
 }
 
 /// Whether `other` says "pass" where `believed` does not, or the reverse, of the same sender.

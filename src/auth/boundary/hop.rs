@@ -42,8 +42,10 @@ pub enum Link {
     Local,
     /// `(qmail 123 invoked by …)`: a local hand-over that names no server.
     Qmail,
-    /// HTTP or MAPI: a store's own delivery, or what a person wrote in a mail program of the provider.
+    /// HTTP: a store's own delivery, or what a person wrote in a mail program of the provider.
     Store,
+    /// MAPI: what a person wrote in a mail program of the provider.
+    Submitted,
     /// Fetched by POP3 or IMAP (fetchmail, getmail): the client is the server that was asked.
     Pull,
 }
@@ -138,6 +140,14 @@ fn split<'a>(tokens: &[Token<'a>]) -> Option<Parts<'a>> {
                 parts.from = Some(Vec::new());
                 Clause::From
             }
+            // A HELO that is one of the keywords: the first word, with the client's comment behind it.
+            (Clause::From, piece @ Token::Word(_), "from" | "by" | "with" | "via" | "id" | "for")
+                if parts.from.as_ref().is_some_and(Vec::is_empty)
+                    && matches!(tokens.get(at + 1), Some(Token::Comment(_))) =>
+            {
+                parts.from.as_mut()?.push(piece);
+                Clause::From
+            }
             (Clause::Start | Clause::From, _, "by") => Clause::By,
             (Clause::Start, ..) => return None,
             (Clause::From, _, "from" | "with" | "via" | "id" | "for") => return None,
@@ -184,7 +194,8 @@ fn split<'a>(tokens: &[Token<'a>]) -> Option<Parts<'a>> {
                     parts.beside_by = Some(text);
                 }
                 parts.comments.push(text);
-                clause
+                // Exim writes MAIL FROM into a comment behind this one.
+                if clause == Clause::With && !parts.with.is_empty() { Clause::Other } else { clause }
             }
             (Clause::With, Token::Word(word), _) => {
                 parts.with.push(word);
@@ -202,15 +213,16 @@ fn split<'a>(tokens: &[Token<'a>]) -> Option<Parts<'a>> {
 }
 
 fn link_of(parts: &Parts<'_>, with: Option<&str>) -> Link {
-    // "with AES256-SHA encrypted SMTP": qmail-ldap.
-    let encrypted = parts.with.contains(&"encrypted").then(|| parts.with.last().copied()).flatten();
-    let protocol = encrypted.or(with).or_else(|| parts.via.first().copied()).unwrap_or_default().to_ascii_lowercase();
+    // The first word only ("with AES256-SHA encrypted SMTP": qmail-ldap): the others may have come out of a MAIL FROM.
+    let protocol = with.or_else(|| parts.via.first().copied()).unwrap_or_default().to_ascii_lowercase();
     let protocol = protocol.strip_prefix("utf8").unwrap_or(&protocol);
     let begins = |words: &[&str]| words.iter().any(|w| protocol.starts_with(w));
     if begins(&["lmtp", "local", "stdio", "spam-scanned", "scanned-ok", "spamassassin", "qmail-scanner"]) {
         Link::Local
-    } else if begins(&["http", "mapi"]) {
+    } else if begins(&["http"]) {
         Link::Store
+    } else if begins(&["mapi"]) {
+        Link::Submitted
     } else if begins(&["pop3", "imap", "apop"]) {
         Link::Pull
     } else if parts.from.is_some() {
@@ -231,7 +243,11 @@ fn writer(parts: &Parts<'_>, by: &str, with: Option<&str>, link: Link) -> Writer
         });
     let cloud = with.is_none() && by.to_ascii_lowercase().ends_with(".messagelabs.com");
     let imail = parts.comments.iter().any(|c| c.starts_with("SMTPD"));
-    Writer { literal_is_tcp: (exim || cloud) && link == Link::Smtp, bracket_is_tcp: imail || link == Link::Pull }
+    Writer {
+        literal_is_tcp: (exim || cloud) && link == Link::Smtp,
+        bracket_is_tcp: imail || link == Link::Pull,
+        protocol: with.is_some(),
+    }
 }
 
 /// `(mx.example.com [192.0.2.1])`, `(192.0.2.1)`, `([fe80::1%3])` behind `by`; other comments name the software.

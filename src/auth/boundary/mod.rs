@@ -111,8 +111,10 @@ pub fn walk(mail: &Mail<'_>, trust: &Trust) -> Walk {
         }
         let hop = Hop::parse(&line);
         let mut passage = walker.pass(index, &hop);
-        if let (Passage::Ended(word), true) = (passage, walker.entered.is_some()) {
-            passage = Passage::NotTheForwarder(word);
+        // A line by another host is not the sender's doing. Anything else that ends the walk may be: a HELO that makes
+        // the forwarder's line unreadable must not turn its connection into the sender's.
+        if passage == Passage::Ended(BoundaryWord::NotOurHost) && walker.is_at_forwarder() {
+            passage = Passage::NotTheForwarder(BoundaryWord::NotOurHost);
         }
         steps.push(Step {
             index: number(index),
@@ -136,7 +138,9 @@ pub fn walk(mail: &Mail<'_>, trust: &Trust) -> Walk {
             }
         }
     }
-    let forwarded = walker.entered.and_then(|e| boundary(mail, e.first.min(e.index), e.index, &e.hop));
+    let at_forwarder = ended_at.is_none() && walker.is_at_forwarder();
+    let entered = walker.entered.filter(|_| at_forwarder);
+    let forwarded = entered.and_then(|e| boundary(mail, e.first.min(e.index), e.index, &e.hop));
     Walk { steps, end: forwarded.ok_or(Unknown { why, index: ended_at }) }
 }
 
@@ -159,6 +163,11 @@ struct Entered {
 }
 
 impl Walker<'_> {
+    /// Whether the next line ought to be a forwarder's.
+    fn is_at_forwarder(&self) -> bool {
+        self.forwarder.is_some() && self.entered.is_some()
+    }
+
     /// Judges one line, and turns to whoever wrote the next one.
     fn pass(&mut self, index: usize, hop: &Hop) -> Passage {
         if !hop.readable {
@@ -170,13 +179,13 @@ impl Walker<'_> {
         match hop.link {
             Link::Local | Link::Qmail | Link::Pull => Passage::Local,
             // A store's own delivery names itself. Anything else was written by a person in the provider's
-            // mail program, and no SMTP client ever said who it is from.
+            // mail program, and no SMTP client ever said who it is from; with MAPI it always was.
             Link::Store if hop.ip.is_some_and(|ip| self.is_inside(ip)) || self.is_own_name(hop.from.as_deref()) => {
                 Passage::Inside
             }
             // Google's inner hops: "by 2002:a05:… with SMTP".
             Link::Nameless if hop.by.as_deref().and_then(address).is_some() => Passage::Local,
-            Link::Store | Link::Nameless => Passage::Ended(BoundaryWord::NoClientAddress),
+            Link::Store | Link::Submitted | Link::Nameless => Passage::Ended(BoundaryWord::NoClientAddress),
             Link::Smtp => match hop.ip {
                 None => Passage::Ended(BoundaryWord::NoClientAddress),
                 Some(ip) => self.client(index, hop, ip),

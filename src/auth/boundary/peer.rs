@@ -29,6 +29,8 @@ pub(super) struct Writer {
     pub literal_is_tcp: bool,
     /// fetchmail and `IMail` write `from name [192.0.2.1]`.
     pub bracket_is_tcp: bool,
+    /// It says by which protocol the mail came.
+    pub protocol: bool,
 }
 
 /// One comment of the from part.
@@ -64,6 +66,8 @@ pub(super) fn read(pieces: &[Token<'_>], writer: Writer) -> Option<Peer> {
     }
     let mut peer = Peer::default();
     let (first, bracketed) = names(&words, &mut peer)?;
+    // A HELO may have the words of a local hand-over; then the client's comment stands behind them.
+    peer.local &= comments.is_empty();
     let mut found = None;
     let mut helo = None;
     let mut params = false;
@@ -85,8 +89,8 @@ pub(super) fn read(pieces: &[Token<'_>], writer: Writer) -> Option<Peer> {
             Kind::Socket if at == 0 => peer.local = true,
             Kind::Name(name) if at == 0 => {
                 anonymous = true;
-                // Sendmail's own notices: nobody connected, so there is no address.
-                peer.local = name == "localhost" && first == Some("localhost");
+                // Sendmail's own notices: nobody connected, so there is neither address nor protocol.
+                peer.local = name == "localhost" && first == Some("localhost") && !writer.protocol;
             }
             // Exim's ident and helo= could bring one in; the servers that write this have neither.
             Kind::Envelope(sender) if at > 0 && !params && peer.envelope.is_none() => {

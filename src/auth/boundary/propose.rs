@@ -9,6 +9,7 @@
 
 use super::hop::{Hop, Link};
 use super::{Passage, address, is_localhost, matches_host, walk};
+use crate::auth::authres::is_receivers_line;
 use crate::config::{AuthresPlace, Network, Trust};
 use crate::message::Mail;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,9 @@ const PROVIDERS: [&str; 4] =
 const MICROSOFT: [&str; 5] =
     [".prod.outlook.com", ".protection.outlook.com", ".office365.com", ".outlook.com", ".prod.exchangelabs.com"];
 const MICROSOFT_NETWORK: (IpAddr, u8) = (IpAddr::V6(Ipv6Addr::new(0x2603, 0x1000, 0, 0, 0, 0, 0, 0)), 24);
+
+/// Such a part of it is proposed.
+const MICROSOFT_PREFIX: u8 = 32;
 
 /// Blocks that nobody outside can have. Google's hosts name themselves by 6to4 addresses of 10.0.0.0/8.
 const PRIVATE: [(IpAddr, u8); 8] = [
@@ -141,7 +145,7 @@ fn is_passed(hop: &Hop, below: Option<&Hop>) -> bool {
         (Link::Local | Link::Qmail | Link::Pull, _) => true,
         (Link::Nameless, _) => hop.by.as_deref().and_then(address).is_some(),
         (Link::Store, None) => hop.from.is_some(),
-        (Link::Smtp, None) => false,
+        (Link::Submitted, _) | (Link::Smtp, None) => false,
         (_, Some(ip)) => is_private(ip) || ip.is_loopback() || is_microsofts_own(hop, ip, below),
     }
 }
@@ -263,7 +267,11 @@ fn networks(chains: &[&Chain], ours: &BTreeMap<String, Senders>, places: usize) 
             let client = hop.ip.filter(|_| hop.link == Link::Smtp && hops.peek().is_some());
             for ip in by.into_iter().chain(client) {
                 let all = PRIVATE.iter().chain([&MICROSOFT_NETWORK]);
-                let Some(block) = all.copied().find(|b| network(*b).contains(ip)) else { continue };
+                let Some(mut block) = all.copied().find(|b| network(*b).contains(ip)) else { continue };
+                if block == MICROSOFT_NETWORK {
+                    // Customers' machines lie in the same block: only what was seen.
+                    block = (network((ip, MICROSOFT_PREFIX)).address, MICROSOFT_PREFIX);
+                }
                 blocks.entry(block).or_default().entry(ip).or_default().add(&chain.sender);
                 in_mail.insert(block);
             }
@@ -275,7 +283,7 @@ fn networks(chains: &[&Chain], ours: &BTreeMap<String, Senders>, places: usize) 
     let mut out = Vec::new();
     for (block, addresses) in blocks {
         let Some(all) = seen.get(&block).filter(|s| s.count() >= MIN_SENDERS) else { continue };
-        if block == GOOGLE_NETWORK || block == MICROSOFT_NETWORK {
+        if block == GOOGLE_NETWORK || block.1 == MICROSOFT_PREFIX {
             out.push(all.proposed(network(block)));
         } else if addresses.len() <= 2 {
             let alone = addresses.iter().filter(|(_, s)| s.count() >= MIN_SENDERS);
@@ -348,7 +356,8 @@ impl Statements {
         let (mut above, mut below) = (BTreeSet::new(), BTreeSet::new());
         let mut behind = false;
         for (name, value) in mail.fields() {
-            let slot = std::mem::take(&mut behind);
+            let slot = behind;
+            behind &= is_receivers_line(name);
             if name.eq_ignore_ascii_case("Received") {
                 behind = received == boundary;
                 received += 1;

@@ -2,6 +2,7 @@
 
 use crate::message::Mail;
 use mail_auth::AuthenticatedMessage;
+use mail_parser::HeaderName;
 use std::collections::HashMap;
 
 /// One header field: its name as written, and all behind the colon, line end included.
@@ -27,7 +28,12 @@ pub fn fields<'x>(mail: &'x Mail<'_>) -> (Vec<Field<'x>>, usize) {
         .iter()
         .filter_map(|h| {
             let start = h.offset_start as usize;
-            let name = raw.get(h.offset_field as usize..start.checked_sub(1)?)?.trim_ascii_end();
+            let written = raw.get(h.offset_field as usize..start.checked_sub(1)?)?.trim_ascii_end();
+            // mail-parser reads ":Subject" and "Sub ject" as Subject, and so do all stations: no signature may overlook
+            // such a field.
+            let known = h.name.as_str().as_bytes();
+            let is_odd = !matches!(h.name, HeaderName::Other(_)) && !written.eq_ignore_ascii_case(known);
+            let name = if is_odd { known } else { written };
             Some(Field { name, value: raw.get(start..h.offset_end as usize)? })
         })
         .collect();

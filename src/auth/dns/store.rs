@@ -1,4 +1,4 @@
-//! A folder of recorded answers, one file for each mail, named by the mail's digest.
+//! A folder of recorded answers: one file for each mail, named by its mailbox and digest.
 //!
 //! Keys rotate, policies change, signatures are withdrawn: years later only the answers of the day show why a mail was
 //! judged as it was. Files older than one likes may be removed at any time; a replay then leaves those mails unchecked.
@@ -61,8 +61,8 @@ impl RecordStore {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, digest: &Digest, record: &Recorded) -> Result<(), StoreError> {
-        let path = self.path(digest);
+    pub fn write(&self, mailbox: &str, digest: &Digest, record: &Recorded) -> Result<(), StoreError> {
+        let path = self.path(mailbox, digest);
         // Byte-identical mails are judged side by side.
         let part = path.with_extension(format!("part{}", PARTS.fetch_add(1, Ordering::Relaxed)));
         let write = || {
@@ -77,11 +77,15 @@ impl RecordStore {
     ///
     /// # Errors
     /// When the file cannot be read, or is none of ours.
-    pub fn read(&self, digest: &Digest) -> Result<Option<Recorded>, StoreError> {
-        let path = self.path(digest);
-        let bytes = match fs::metadata(&path)
-            .and_then(|m| if m.len() > MAX_RECORD { Ok(Vec::new()) } else { fs::read(&path) })
-        {
+    pub fn read(&self, mailbox: &str, digest: &Digest) -> Result<Option<Recorded>, StoreError> {
+        let path = self.path(mailbox, digest);
+        let read = || {
+            if fs::metadata(&path)?.len() > MAX_RECORD {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            fs::read(&path)
+        };
+        let bytes = match read() {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::Read { path, source }),
@@ -89,10 +93,11 @@ impl RecordStore {
         serde_json::from_slice(&bytes).map(Some).map_err(|source| StoreError::Unreadable { path, source })
     }
 
-    /// Two letters of the digest make a folder: a million files in one are slow to list.
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// One mail in two mailboxes is judged by two settings. Two letters of the digest make a folder: a million files
+    /// in one are slow to list.
+    fn path(&self, mailbox: &str, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
-        self.folder.join(name.get(..2).unwrap_or("00")).join(format!("{name}.json"))
+        self.folder.join(mailbox).join(name.get(..2).unwrap_or("00")).join(format!("{name}.json"))
     }
 }
 
@@ -110,13 +115,14 @@ mod tests {
         let place = folder.path().join("dns");
         assert!(matches!(RecordStore::open(&place), Err(StoreError::NoFolder { .. })));
         let store = RecordStore::create(&place).expect("is made");
-        assert_eq!(store.read(&digest).expect("reads"), None);
+        assert_eq!(store.read("box", &digest).expect("reads"), None);
         let mut record = Recorded::at("2026-11-16T08:00:00Z".parse().expect("a time"));
-        store.write(&digest, &record).expect("writes");
+        store.write("box", &digest, &record).expect("writes");
         record.add("a.example", RecordType::Txt, Answer::empty(Code::NxDomain));
-        store.write(&digest, &record).expect("writes");
-        assert_eq!(RecordStore::open(&place).expect("opens").read(&digest).expect("reads"), Some(record));
-        fs::write(store.path(&digest), "{").expect("writes");
-        assert!(matches!(store.read(&digest), Err(StoreError::Unreadable { .. })));
+        store.write("box", &digest, &record).expect("writes");
+        assert_eq!(RecordStore::open(&place).expect("opens").read("box", &digest).expect("reads"), Some(record));
+        fs::write(store.path("box", &digest), "{").expect("writes");
+        assert!(matches!(store.read("box", &digest), Err(StoreError::Unreadable { .. })));
+        assert_eq!(store.read("other", &digest).expect("reads"), None);
     }
 }

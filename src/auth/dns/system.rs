@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// For answers that carry no TTL of their own.
 const NEGATIVE_TTL: u32 = 60;
+/// A longer text is no policy and no key, and is left out: a key of 16,384 bits has 2,800 octets.
+const MAX_TEXT: usize = 16 * 1024;
 
 /// Why no resolver could be set up.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +123,10 @@ fn data(data: &RData, rtype: RecordType) -> Option<Record> {
         (RData::AAAA(a), RecordType::Aaaa) => Some(Record::Aaaa(a.0)),
         (RData::MX(mx), RecordType::Mx) => Some(Record::Mx { preference: mx.preference, exchange: host(&mx.exchange) }),
         (RData::PTR(ptr), RecordType::Ptr) => Some(Record::Ptr(host(&ptr.0))),
-        (RData::TXT(txt), RecordType::Txt) => Some(Record::Txt(txt.txt_data.iter().flatten().copied().collect())),
+        (RData::TXT(found), RecordType::Txt) => {
+            let text: Vec<u8> = found.txt_data.iter().flatten().copied().collect();
+            (text.len() <= MAX_TEXT).then_some(Record::Txt(text))
+        }
         _ => None,
     }
 }

@@ -28,6 +28,8 @@ use std::time::Instant;
 
 /// Parsed keys kept for the run.
 const MAX_KEYS: usize = 10_000;
+/// A larger answer is read again each time: an RSA key of 4096 bits has 750 octets.
+const MAX_KEPT: usize = 4_096;
 
 /// Fetches and parses what mail-auth needs; one for a whole run.
 pub struct Lookups {
@@ -127,6 +129,9 @@ impl Lookups {
             return key.clone();
         }
         let key = key::read(answer);
+        if answer.octets() > MAX_KEPT {
+            return key;
+        }
         if parsed.len() >= MAX_KEYS {
             parsed.clear();
         }
@@ -163,9 +168,14 @@ impl Answers {
         self.keys.values().any(|k| k.problem == Some(Problem::Weak))
     }
 
+    /// What there is at the place of a domain's DMARC record.
+    fn policy(&self, domain: &str) -> Option<&Txt> {
+        self.txt.0.get(format!("_dmarc.{domain}.").as_str())
+    }
+
     /// The DMARC record of a domain.
     fn record(&self, domain: &str) -> Option<&Dmarc> {
-        match self.txt.0.get(format!("_dmarc.{domain}.").as_str()) {
+        match self.policy(domain) {
             Some(Txt::Dmarc(record)) => Some(record),
             _ => None,
         }
@@ -191,11 +201,21 @@ impl Answers {
         }
     }
 
-    /// Alignment (RFC 9989 section 4.10.2): strict, or by the organizational domains of the tree
-    /// walk. Both domains as DNS has them.
-    pub fn aligned(&self, domain: &str, from: &str, strict: bool) -> bool {
+    /// Alignment (RFC 9989 section 4.10.2): strict, or by the organizational domains of the tree walk; `None` where a
+    /// lookup of that walk failed. Both domains as DNS has them.
+    pub fn aligned(&self, domain: &str, from: &str, strict: bool) -> Option<bool> {
+        if domain == from {
+            return Some(true);
+        }
+        let unanswered = |of: &str| {
+            let mut names = policy::tree_walk(of).into_iter();
+            names.any(|name| matches!(self.policy(name), Some(Txt::Error(Error::Dns(MailAuthDns::Resolver(_))))))
+        };
+        if unanswered(from) || (!strict && unanswered(domain)) {
+            return None;
+        }
         let psd = |name: &str| self.record(name).map(|r| r.psd.clone());
-        domain == from || (!strict && policy::organization(domain, psd) == policy::organization(from, psd))
+        Some(!strict && policy::organization(domain, psd) == policy::organization(from, psd))
     }
 }
 

@@ -125,7 +125,7 @@ fn lines_of_the_servers_in_the_field() {
             "",
         ),
         ("by 10.1.1.1 with HTTP; Mon, 16 Nov 2026 01:12:34 -0800 (PST)", "", "", "", "10.1.1.1", Link::Store, ""),
-        ("from A ([fe80::1%22]) by B ([fe80::2%22]) with mapi id 14.02", "A", "", "fe80::1", "B", Link::Store, ""),
+        ("from A ([fe80::1%22]) by B ([fe80::2%22]) with mapi id 14.02", "A", "", "fe80::1", "B", Link::Submitted, ""),
         (
             "from pop.a.example [192.0.2.16] by box.c.example with IMAP (fetchmail-6.4.39) for <x@box>",
             "pop.a.example",

@@ -112,7 +112,7 @@ fn microsoft() {
         )
     }));
     assert_eq!(names(&found), ["*.mail.protection.outlook.com", "*.prod.outlook.com"]);
-    assert_eq!(networks(&found), ["2603:1000::/24"]);
+    assert_eq!(networks(&found), ["2603:10a6::/32"]);
     assert_eq!(found.found, 6);
     assert!(found.authserv_without_id.is_some());
     assert_eq!(found.authserv_place, AuthresPlace::Below);
