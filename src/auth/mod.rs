@@ -11,7 +11,6 @@
 //! and what it was told can be recorded.
 
 mod arc;
-mod arc_structure;
 pub mod authres;
 pub mod boundary;
 mod disagreement;
@@ -145,8 +144,7 @@ impl Authenticator {
         };
         let mut hashes = dkim::Hashes::new();
         let mut signatures = dkim::prepare(&fields, &mut message, &mut hashes, self.bounds.max_signatures, from, clock);
-        auth.arc = arc_structure::prepare(&fields, &mut message, &mut hashes, clock.delivered)
-            .or_else(|| arc::refuse_arc(&mut message));
+        auth.arc = arc::structure::prepare(&fields, &mut message, &mut hashes, clock.delivered);
         dkim::prune(&mut message, &fields);
         let message = &message;
 
@@ -166,7 +164,7 @@ impl Authenticator {
         auth.signals.append(&mut signatures.signals);
         if !message.as_headers.is_empty() {
             let mut found = verifier.verify_arc(answers.parameters(message)).await;
-            let second = arc_structure::relaxed(message, &mut hashes, &found);
+            let second = arc::structure::relaxed(message, &mut hashes, &found);
             if let Some(second) = &second {
                 let again = verifier.verify_arc(answers.parameters(second)).await;
                 if *again.result() == DkimResult::Pass {
@@ -174,7 +172,7 @@ impl Authenticator {
                 }
             }
             let mut arc = arc::arc_verdict(&found, &trust.arc_sealers);
-            arc.reason = arc_structure::reason(&found).map(str::to_owned).or(arc.reason);
+            arc.reason = arc::structure::reason(&found).map(str::to_owned).or(arc.reason);
             auth.arc = Some(arc);
         }
         match &author {

@@ -259,7 +259,7 @@ fn boundary(mail: &Mail<'_>, entry: usize, index: usize, hop: &Hop) -> Option<Bo
 }
 
 /// Whether a host name is the one of the settings, or below the domain of a `*.example.com`.
-fn matches_host(pattern: &str, name: &str) -> bool {
+pub(super) fn matches_host(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.trim_end_matches('.'), name.trim_end_matches('.'));
     match pattern.strip_prefix('*') {
         // The dot stays in front, so the domain itself and names that only end alike do not match.

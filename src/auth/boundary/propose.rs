@@ -9,7 +9,7 @@
 
 use super::hop::{Hop, Link};
 use super::{Passage, address, is_localhost, matches_host, walk};
-use crate::auth::authres::is_receivers_line;
+use crate::auth::authres::{self, is_receivers_line};
 use crate::config::{AuthresPlace, Network, Trust};
 use crate::message::Mail;
 use std::collections::{BTreeMap, BTreeSet};
@@ -402,11 +402,7 @@ impl Statements {
 /// The id of a header (RFC 8601 section 2.2), `None` where it begins with a result, as Microsoft's do; an
 /// error where it is nothing that could be proposed.
 fn authserv_id(value: &str) -> Result<Option<String>, ()> {
-    let head = value.split(';').next().unwrap_or_default().trim();
-    let word = head.split(|c: char| c.is_ascii_whitespace() || c == '(').next().unwrap_or_default().trim_matches('"');
-    if word.contains('=') {
-        return Ok(None);
-    }
+    let Some(word) = authres::parse(value).ok_or(())?.authserv_id else { return Ok(None) };
     let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if plain && !word.is_empty() && word.len() <= 253 { Ok(Some(word.to_ascii_lowercase())) } else { Err(()) }
 }

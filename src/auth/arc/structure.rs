@@ -7,8 +7,8 @@
 //! The order of the checks: number of headers; form of every header; each instance from 1 on once
 //! and complete; what each seal says of the chain before it; then the newest message signature.
 
-use super::dkim::tags::{self, Tags};
-use super::dkim::{Field, Hashes, find_hash};
+use crate::auth::dkim::tags::{self, Tags};
+use crate::auth::dkim::{Field, Hashes, find_hash};
 use crate::event::{ArcAuth, AuthWord};
 use mail_auth::arc::{ChainValidation, Results, Seal, Signature};
 use mail_auth::common::crypto::{Algorithm, HashAlgorithm};
