@@ -15,13 +15,17 @@
 //! Phrases, codes and providers are data (`rules/*.toml`, see [`Rules`]); the order and the
 //! structure are code. No clock, no network: the same mail and rules give the same findings.
 
+mod cases;
 mod finding;
 pub mod people;
+mod policy;
 pub mod report;
 mod rules;
 
+pub use cases::{Answer, Case, Cases, answer};
 pub use finding::{Finding, Hit, OriginalMail, Words};
-pub use rules::{Match, Rule, RuleError, Rules, Table};
+pub use policy::{BouncePolicy, speaks_of_the_address};
+pub use rules::{Facts, Field, Match, Rule, RuleError, RuleFault, Rules, Table, When};
 
 use crate::event::{Kind, Other, Unclassified, UnclassifiedReason, Verdict};
 use crate::message::Mail;

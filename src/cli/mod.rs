@@ -9,6 +9,7 @@ mod log;
 mod mails;
 mod poll;
 mod replay;
+mod rules;
 mod schema;
 mod setup;
 mod table;
@@ -44,6 +45,8 @@ enum Command {
     /// Show the whole line at work with sample mails: no configuration, no network.
     #[cfg(feature = "demo")]
     Demo(demo::Args),
+    /// List, check and try the rules by which mails are judged.
+    Rules(rules::Args),
     /// Print a published JSON Schema: event, run or config.
     Schema(schema::Args),
 }
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
             Command::Replay(args) => replay::main(args).await,
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,
+            Command::Rules(args) => rules::main(&args),
             Command::Schema(args) => schema::main(&args),
         }
     });

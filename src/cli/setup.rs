@@ -54,7 +54,7 @@ pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
             .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
         files.push((path.display().to_string(), text));
     }
-    Rules::with_extra(&files).map(Arc::new).map_err(|e| wrong(&e))
+    Rules::with_extra(&files, config.bounces.clone()).map(Arc::new).map_err(|e| wrong(&e))
 }
 
 /// The resolver that a configuration asks for, with its cache and its further tries.

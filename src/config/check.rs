@@ -11,6 +11,7 @@ use super::read::Findings;
 use super::secret::Secret;
 use super::tree::{Kind, Tree};
 use super::units::Span;
+use crate::classify::{BouncePolicy, speaks_of_the_address};
 use crate::correlate::{Correlator, CorrelatorError, Correlators};
 use crate::event::AddressMode;
 use reqwest::Url;
@@ -41,6 +42,7 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
     }
+    checks.bounces(&root.key("bounces"), &config.bounces);
     checks.dns(&root.key("dns"), &config.dns);
     checks.limits(&root.key("limits"), &config.limits);
     let items = checks.items(&root.key("correlators"), config.correlators.len());
@@ -240,6 +242,20 @@ impl Checks<'_> {
         if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
             let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");
             self.report(if direct == Given::Yes { &key } else { &file }, &[&key, &file], problem);
+        }
+    }
+
+    /// Nothing suppresses an address that says nothing about the address.
+    fn bounces(&mut self, setting: &Path, policy: &BouncePolicy) {
+        let suppress = setting.key("suppress");
+        let items = self.items(&suppress, policy.suppress.len());
+        for (one, category) in items.iter().zip(&policy.suppress).filter(|(_, c)| !speaks_of_the_address(**c)) {
+            let name = category.as_str();
+            self.report(
+                one,
+                &[one],
+                format!("`{name}` is about the mail or its sender, so it suppresses no address: take it out"),
+            );
         }
     }
 

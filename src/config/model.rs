@@ -2,6 +2,7 @@
 
 use super::secret::Secret;
 use super::units::{Octets, Span};
+use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
 use crate::event::{AddressMode, MailboxRole, TextMode};
 use chrono::NaiveDate;
@@ -33,6 +34,9 @@ pub struct Config {
     pub correlators: Vec<Correlator>,
     #[serde(default)]
     pub unsubscribe: UnsubscribePolicy,
+    /// Which bounces are hard, and which suppress the address.
+    #[serde(default)]
+    pub bounces: BouncePolicy,
     #[serde(default)]
     pub event: EventSettings,
     #[serde(default)]

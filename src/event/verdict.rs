@@ -114,6 +114,14 @@ pub struct Failure {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub bounce_type: Option<BounceType>,
     pub category: Category,
+    /// Whether the servers called it permanent: the class (5 or 4) of `status`, else of `smtp_code`, else of
+    /// `reported_status`. Absent where no code says so. A delay never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<bool>,
+    /// Who received, such as `gmail` or `microsoft`: by the name of the server that answered, else by the recipient's
+    /// domain. Absent where neither is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The report's Action field, as written, in lower case.
     pub action: Option<String>,
     /// The most specific enhanced status code that is literally there: the remote server's reply,
@@ -151,6 +159,18 @@ pub enum BounceType {
     Undetermined,
 }
 
+impl BounceType {
+    /// The name as events carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
 /// Why a delivery failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -185,6 +205,83 @@ pub enum Category {
     Suppressed,
     #[default]
     Unknown,
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: [Self; 29] = [
+        Self::MailboxUnknown,
+        Self::MailboxDisabled,
+        Self::MailboxMoved,
+        Self::MailboxFull,
+        Self::RecipientFiltered,
+        Self::DomainUnknown,
+        Self::DomainNoMail,
+        Self::NetworkError,
+        Self::Expired,
+        Self::MessageTooBig,
+        Self::ContentRejected,
+        Self::SpamContent,
+        Self::Virus,
+        Self::Policy,
+        Self::AuthFailure,
+        Self::RequiresPtr,
+        Self::IpBlocked,
+        Self::BadReputation,
+        Self::RateLimited,
+        Self::RelayDenied,
+        Self::SenderRejected,
+        Self::Security,
+        Self::SmtpSyntax,
+        Self::NotCompliant,
+        Self::SystemError,
+        Self::MailerError,
+        Self::SystemFull,
+        Self::Suppressed,
+        Self::Unknown,
+    ];
+
+    /// The name as events carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MailboxUnknown => "mailbox_unknown",
+            Self::MailboxDisabled => "mailbox_disabled",
+            Self::MailboxMoved => "mailbox_moved",
+            Self::MailboxFull => "mailbox_full",
+            Self::RecipientFiltered => "recipient_filtered",
+            Self::DomainUnknown => "domain_unknown",
+            Self::DomainNoMail => "domain_no_mail",
+            Self::NetworkError => "network_error",
+            Self::Expired => "expired",
+            Self::MessageTooBig => "message_too_big",
+            Self::ContentRejected => "content_rejected",
+            Self::SpamContent => "spam_content",
+            Self::Virus => "virus",
+            Self::Policy => "policy",
+            Self::AuthFailure => "auth_failure",
+            Self::RequiresPtr => "requires_ptr",
+            Self::IpBlocked => "ip_blocked",
+            Self::BadReputation => "bad_reputation",
+            Self::RateLimited => "rate_limited",
+            Self::RelayDenied => "relay_denied",
+            Self::SenderRejected => "sender_rejected",
+            Self::Security => "security",
+            Self::SmtpSyntax => "smtp_syntax",
+            Self::NotCompliant => "not_compliant",
+            Self::SystemError => "system_error",
+            Self::MailerError => "mailer_error",
+            Self::SystemFull => "system_full",
+            Self::Suppressed => "suppressed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The category of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == name)
+    }
 }
 
 /// A delivery that succeeded.

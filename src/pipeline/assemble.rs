@@ -3,8 +3,8 @@
 use super::line::{Line, Place};
 use crate::classify::{Finding, OriginalMail, Words};
 use crate::event::{
-    Auth, BounceType, Classification, Content, Correlation, CorrelationStatus, EventData, Ingest, Kind, MailboxRef,
-    MessageRef, Method, Original, Party, Privacy, RuleHit, SCHEMA_VERSION, TimeSource, Verdict, dedupe_key,
+    Auth, Classification, Content, Correlation, CorrelationStatus, EventData, Ingest, Kind, MailboxRef, MessageRef,
+    Method, Original, Party, Privacy, RuleHit, SCHEMA_VERSION, TimeSource, Verdict, dedupe_key,
 };
 use crate::message::{Address, Mail, RawMail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -80,7 +80,7 @@ pub fn data(
         (None, true) => sender.clone(),
         (None, false) => None,
     };
-    let verdict = settle(finding.verdict.clone(), &correlation, occurred_at, line.settings().honor_within);
+    let verdict = settle(finding.verdict.clone(), &correlation, occurred_at, line);
     EventData {
         schema_version: SCHEMA_VERSION.to_owned(),
         dedupe_key: dedupe_key(&around.place.mailbox, &around.raw.digest(), ordinal),
@@ -151,19 +151,15 @@ fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTim
 
 /// What depends on more than the mail: nobody is suppressed on the word of a report that no
 /// campaign of ours asked for.
-fn settle(
-    mut verdict: Verdict,
-    correlation: &Correlation,
-    occurred_at: DateTime<Utc>,
-    honor_within: TimeDelta,
-) -> Verdict {
+fn settle(mut verdict: Verdict, correlation: &Correlation, occurred_at: DateTime<Utc>, line: &Line) -> Verdict {
     match &mut verdict {
         Verdict::Bounce { bounce } => {
             let matched = correlation.status == CorrelationStatus::Matched;
-            bounce.suppress = Some(matched && bounce.bounce_type == Some(BounceType::Hard));
+            let policy = line.rules().policy();
+            bounce.suppress = Some(matched && policy.suppresses(bounce.bounce_type, bounce.category));
         }
         Verdict::Unsubscribe { unsubscribe } => {
-            unsubscribe.honor_by = occurred_at.checked_add_signed(honor_within);
+            unsubscribe.honor_by = occurred_at.checked_add_signed(line.settings().honor_within);
         }
         _ => {}
     }

@@ -39,7 +39,8 @@ fn the_full_file_is_full() {
     let mut names = Vec::new();
     properties(&schema.schema, &mut names);
     assert!(names.len() > 50, "the names are found");
-    for name in names {
+    // Under `bounces.types` any category may stand, and none must.
+    for name in names.iter().filter(|name| reply_ingest::event::Category::named(name).is_none()) {
         assert!(text.contains(&format!("{name}:")), "`{name}` is not in config/reply-ingest.full.yaml");
     }
 }

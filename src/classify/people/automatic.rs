@@ -6,7 +6,7 @@
 //! counts against them, because people speak of their holidays too.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Match, Rules, Table};
+use super::super::rules::{Field, Match, Rules, Table};
 use super::{answer_prefix, dates, judged};
 use crate::event::{AutoReply, AutoReplyType, Party, Verdict};
 use crate::message::{Address, Mail};
@@ -27,9 +27,9 @@ pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Opt
     let said = said_by_headers(mail, &mut hits);
     let hinted = hinted_by_headers(mail, &mut hits);
 
-    let in_subject = rules.matches(Table::AutoReply, "subject", subject);
+    let in_subject = rules.matches(Table::AutoReply, Field::Subject, subject);
     let text = judged(&words.text);
-    let in_text = rules.matches(Table::AutoReply, "body", text);
+    let in_text = rules.matches(Table::AutoReply, Field::Body, text);
     let answered = if answer_prefix(subject).is_some() { ANSWERED } else { 1.0 };
     let by_subject = joined(&in_subject) * answered;
     let person = person(&in_text, text);

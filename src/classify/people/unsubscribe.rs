@@ -1,7 +1,7 @@
 //! Wishes to get no more mail: by the address of a List-Unsubscribe header, by subject, by words.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Match, Rule, Rules, Table};
+use super::super::rules::{Field, Match, Rule, Rules, Table};
 use super::{answer_prefix, judged};
 use crate::event::{Unsubscribe, UnsubscribeScope, UnsubscribeVia, Verdict};
 use crate::message::{Address, Mail};
@@ -20,10 +20,10 @@ pub fn by_link(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> 
         .flat_map(|name| mail.addresses(name).into_iter().take(5))
         .find_map(|address: Address| {
             let text = address.normalised();
-            let hit = rules.best(Table::Unsubscribe, "header:to", &text)?;
+            let hit = rules.best(Table::Unsubscribe, Field::To, &text)?;
             Some((hit.rule.confidence, Hit::in_field(&hit.rule.id, "header:To", Some((hit.start, hit.end)), &text)))
         })?;
-    let asked = rules.best(Table::Unsubscribe, "header:subject", subject);
+    let asked = rules.best(Table::Unsubscribe, Field::Subject, subject);
     let short =
         words.text.len() <= MADE_BY_LINK && !mail.has_header("Auto-Submitted") && answer_prefix(subject).is_none();
     if asked.is_none() && !short {
@@ -47,8 +47,8 @@ pub fn by_words(rules: &Rules, subject: &str, words: &Words) -> Option<Finding> 
         None
     } else {
         rules
-            .best(Table::Unsubscribe, "subject", subject)
-            .or_else(|| rules.best(Table::Unsubscribe, "header:subject", subject))
+            .best(Table::Unsubscribe, Field::Subject, subject)
+            .or_else(|| rules.best(Table::Unsubscribe, Field::Subject, subject))
     };
     if let Some(m) = subject_hit {
         let mut hits = vec![hit_in("subject", &m, subject, 0)];
@@ -95,7 +95,7 @@ fn finding(
 /// The rules that find a wish in the words, each with the place of its sentence, and whether a
 /// sentence says the contrary.
 fn wishes<'r>(rules: &'r Rules, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
-    let all = rules.matches(Table::Unsubscribe, "body", text);
+    let all = rules.matches(Table::Unsubscribe, Field::Body, text);
     let refused = all.iter().any(|m| m.rule.gives == "none");
     if all.iter().all(|m| m.rule.gives == "none") {
         return (Vec::new(), refused);
@@ -105,7 +105,7 @@ fn wishes<'r>(rules: &'r Rules, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
     }
     let mut found: Vec<(usize, Match<'r>)> = Vec::new();
     for (at, sentence) in sentences(text).take(MOST_SENTENCES) {
-        let here = rules.matches(Table::Unsubscribe, "body", sentence);
+        let here = rules.matches(Table::Unsubscribe, Field::Body, sentence);
         if here.iter().any(|m| m.rule.gives == "none") {
             continue;
         }

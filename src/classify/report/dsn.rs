@@ -55,6 +55,7 @@ fn fate(group: &Group<'_>, message: &Group<'_>) -> Fate {
         status,
         words: words.join(" ").trim().to_owned(),
         around: String::new(),
+        command: None,
         remote_mta: group.get("remote-mta").map(|m| host(typed(m).1)).filter(|m| !m.is_empty()),
         last_attempt: group.get("last-attempt-date").and_then(date),
         will_retry_until: group.get("will-retry-until").and_then(date),

@@ -29,6 +29,8 @@ pub(super) struct Fate {
     /// Other words about this recipient.
     pub around: String,
     pub remote_mta: Option<String>,
+    /// The command that was answered, where it does not stand in the words.
+    pub command: Option<&'static str>,
     pub last_attempt: Option<DateTime<Utc>>,
     pub will_retry_until: Option<DateTime<Utc>>,
 }
@@ -121,11 +123,13 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         }
     }
     codes.enhanced = codes.enhanced.or_else(|| reported.clone());
-    let command = command(&fate.words).or_else(|| command(&fate.around));
+    let command = fate.command.or_else(|| command(&fate.words)).or_else(|| command(&fate.around));
     let told_words = match &told {
         Some(text) if fate.words.trim().is_empty() => text.as_str(),
         _ => fate.words.as_str(),
     };
+    let remote = fate.remote_mta.clone().or_else(|| host(&fate.words)).or_else(|| host(&fate.around));
+    let provider = provider(rules, remote.as_deref(), fate.recipient.as_ref());
     let evidence = Evidence {
         words: told_words,
         around: &fate.around,
@@ -133,6 +137,7 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         codes: &codes,
         status: reported.as_deref(),
         command,
+        provider: provider.or_else(|| rules.provider_of_host(reporting_mta.as_deref()?)),
     };
     let (mut category, mut why) = category::find(rules, &evidence);
     // An answer to MAIL speaks of the sender (RFC 5321 section 3.3), never of the recipient.
@@ -144,7 +149,6 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
     }
     // NTT DOCOMO takes every recipient, and answers DATA with "unknown user" when the subscriber's
     // own settings refuse the sender.
-    let remote = fate.remote_mta.clone().or_else(|| host(&fate.words)).or_else(|| host(&fate.around));
     if command == Some("DATA")
         && category == Category::MailboxUnknown
         && remote.as_deref().is_some_and(|r| r.trim_end_matches('.').to_ascii_lowercase().ends_with(".docomo.ne.jp"))
@@ -152,8 +156,8 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         category = Category::SenderRejected;
         why.push(Hit::in_field("command.data.docomo", "report:Diagnostic-Code", None, "DATA"));
     }
-    let bounce_type =
-        (fate.outcome == Outcome::Failed).then(|| category::bounce_type(category, &codes, reported.as_deref()));
+    let permanent = permanence(fate.outcome, &codes, reported.as_deref());
+    let bounce_type = (fate.outcome == Outcome::Failed).then(|| rules.policy().bounce_type(category, permanent));
     let diagnostic = [&*fate.words, told.as_deref().unwrap_or_default(), &*fate.around]
         .into_iter()
         .map(one_line)
@@ -161,6 +165,8 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
     let failure = Failure {
         bounce_type,
         category,
+        permanent,
+        provider: provider.map(str::to_owned),
         action: fate.action,
         status: codes.enhanced.filter(|c| !c.starts_with('2')),
         smtp_code: codes.smtp,
@@ -177,6 +183,31 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         _ => Verdict::Bounce { bounce: failure },
     };
     (verdict, why)
+}
+
+/// Who received: by the server that answered, else by the recipient's domain.
+fn provider<'r>(rules: &'r Rules, remote: Option<&str>, recipient: Option<&Address>) -> Option<&'r str> {
+    remote
+        .and_then(|host| rules.provider_of_host(&host.to_ascii_lowercase()))
+        .or_else(|| rules.provider(&recipient?.domain().to_ascii_lowercase()))
+}
+
+/// What the servers' codes say: 5 is for good, 4 may pass (RFC 3463 section 2, RFC 5321 section 4.2.1).
+fn permanence(outcome: Outcome, codes: &Codes, status: Option<&str>) -> Option<bool> {
+    if outcome == Outcome::Delayed {
+        return Some(false);
+    }
+    let class = codes
+        .enhanced
+        .as_deref()
+        .and_then(|c| c.chars().next())
+        .or_else(|| codes.smtp.and_then(|c| char::from_digit(u32::from(c / 100), 10)))
+        .or_else(|| status.and_then(|c| c.chars().next()));
+    match class {
+        Some('5') => Some(true),
+        Some('4') => Some(false),
+        _ => None,
+    }
 }
 
 /// Whether the enhanced code stands right behind the reply code.
@@ -252,6 +283,11 @@ static COMMAND: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .build(COMMANDS.iter().map(|(p, _)| p))
         .ok()
 });
+
+/// A command by its name.
+pub(super) fn command_named(name: &str) -> Option<&'static str> {
+    COMMANDS.iter().map(|(_, c)| *c).find(|c| c.eq_ignore_ascii_case(name))
+}
 
 /// The SMTP command that was answered, where the text says so.
 pub(super) fn command(text: &str) -> Option<&'static str> {

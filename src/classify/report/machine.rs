@@ -3,7 +3,7 @@
 
 use super::judge::Outcome;
 use super::sections::Sections;
-use crate::classify::{Hit, Rules, Table};
+use crate::classify::{Field, Hit, Rules, Table};
 use crate::message::{Address, Mail};
 
 /// Evidence needed before the text is read as a report.
@@ -67,7 +67,7 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
     if !daemon
         && !failed
         && !report_mime
-        && rules.best(Table::AutoReply, "subject", subject).is_some_and(|m| m.rule.confidence >= 0.8)
+        && rules.best(Table::AutoReply, Field::Subject, subject).is_some_and(|m| m.rule.confidence >= 0.8)
     {
         return None;
     }
@@ -75,10 +75,10 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
     let mut outcome = None;
     let mut words = 0;
     for (table_field, field, text, weight) in
-        [("subject", "header:Subject", subject, 2), ("body", "body", sections.notice.as_str(), 2)]
+        [(Field::Subject, "header:Subject", subject, 2), (Field::Body, "body", sections.notice.as_str(), 2)]
     {
         let found = match table_field {
-            "body" => rules.matches_folded(Table::Report, table_field, sections.folded(), INTRODUCTION),
+            Field::Body => rules.matches_folded(Table::Report, table_field, sections.folded(), INTRODUCTION),
             _ => rules.matches(Table::Report, table_field, text),
         };
         let best =

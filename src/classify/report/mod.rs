@@ -21,6 +21,7 @@ mod sections;
 mod text;
 
 use super::{Finding, Rules};
+use crate::event::UnclassifiedReason;
 use crate::message::{Address, Mail};
 use judge::Report;
 use sections::Sections;
@@ -56,6 +57,20 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
         return report.findings(mail, rules);
     }
     if daemon { Vec::new() } else { other::newsletter(mail).into_iter().collect() }
+}
+
+/// The finding for a bare reply of a server, to a recipient at `domain`.
+#[must_use]
+pub fn of_reply(rules: &Rules, reply: &str, domain: &str, host: Option<&str>, command: Option<&str>) -> Finding {
+    let fate = judge::Fate {
+        recipient: Address::parse(&format!("recipient@{domain}")),
+        words: reply.to_owned(),
+        remote_mta: host.map(str::to_owned),
+        command: command.and_then(judge::command_named),
+        ..judge::Fate::default()
+    };
+    let report = Report { confidence: 1.0, fates: vec![fate], ..Report::default() };
+    report.findings(&Mail::parse(b""), rules).pop().unwrap_or_else(|| Finding::unclassified(UnclassifiedReason::NoRule))
 }
 
 /// A report with a delivery status, wherever it stands.

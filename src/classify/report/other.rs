@@ -3,7 +3,7 @@
 
 use super::sections::Sections;
 use crate::classify::people::words;
-use crate::classify::{Finding, Hit, Rules, Table};
+use crate::classify::{Field, Finding, Hit, Rules, Table};
 use crate::event::{Challenge, Verdict};
 use crate::message::Mail;
 
@@ -82,14 +82,14 @@ pub(super) fn newsletter(mail: &Mail<'_>) -> Option<Finding> {
 fn by_rules(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules, table: Table) -> Option<(String, f32, Hit)> {
     let from = mail.headers_raw("From").next().unwrap_or_default();
     let fields = [
-        ("subject", "header:Subject", mail.subject().unwrap_or_default()),
-        ("from", "header:From", &*from),
-        ("body", "body", sections.notice.as_str()),
+        (Field::Subject, "header:Subject", mail.subject().unwrap_or_default()),
+        (Field::From, "header:From", &*from),
+        (Field::Body, "body", sections.notice.as_str()),
     ];
     let mut best: Option<(String, f32, Hit)> = None;
     for (field, name, text) in fields {
         let found = match field {
-            "body" => rules.best_folded(table, field, sections.folded(), WINDOW),
+            Field::Body => rules.best_folded(table, field, sections.folded(), WINDOW),
             _ => rules.best(table, field, text),
         };
         if let Some(m) = found

@@ -3,7 +3,7 @@
 use super::machine::Signs;
 use super::{fields, original};
 use crate::classify::rules::Folded;
-use crate::classify::{OriginalMail, Rules, Table};
+use crate::classify::{Field, OriginalMail, Rules, Table};
 use crate::message::{Mail, Part};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -200,7 +200,7 @@ impl<'a> Sections<'a> {
         let head = self.notice.get(..block.unwrap_or(self.notice.len())).unwrap_or_default();
         let mut folded = Folded::new(head);
         let marker = rules
-            .matches_folded(Table::Report, "copy", &folded, usize::MAX)
+            .matches_folded(Table::Report, Field::Copy, &folded, usize::MAX)
             .into_iter()
             .filter(|m| starts_line(&self.notice, m.start))
             .map(|m| self.notice.get(..m.start).and_then(|h| h.rfind('\n')).map_or(0, |at| at + 1))

@@ -1,0 +1,150 @@
+//! Texts made alike before rules look at them.
+
+/// A text in lower case with single spaces, and the way back to the octets it came from.
+#[derive(Debug)]
+pub struct Folded {
+    pub(super) text: String,
+    /// (octet in `text`, octet in the original) wherever the distance between them changes.
+    steps: Vec<(usize, usize)>,
+}
+
+/// ASCII white space as `char::is_whitespace` has it.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
+impl Folded {
+    /// Folds a text.
+    #[must_use]
+    pub fn new(original: &str) -> Self {
+        if original.is_ascii() {
+            return Self::of_ascii(original);
+        }
+        let mut text = String::with_capacity(original.len());
+        let mut steps: Vec<(usize, usize)> = Vec::new();
+        let mut shift: isize = 0;
+        let mut gap = false;
+        for (at, c) in original.char_indices() {
+            if c.is_whitespace() || c == '\u{200b}' {
+                gap = true;
+                continue;
+            }
+            if std::mem::take(&mut gap) && !text.is_empty() {
+                text.push(' ');
+            }
+            let now = at.cast_signed() - text.len().cast_signed();
+            if now != shift || steps.is_empty() {
+                steps.push((text.len(), at));
+                shift = now;
+            }
+            match c {
+                '’' | '‘' | 'ʼ' => text.push('\''),
+                _ if c.is_ascii() => text.push(c.to_ascii_lowercase()),
+                _ => text.extend(c.to_lowercase()),
+            }
+        }
+        Self { text, steps }
+    }
+
+    /// The same for ASCII, octet by octet.
+    fn of_ascii(original: &str) -> Self {
+        let mut text = String::with_capacity(original.len());
+        let mut steps: Vec<(usize, usize)> = Vec::new();
+        let mut rest = original;
+        while let Some(start) = rest.find(|c: char| !is_space(c)) {
+            let word = rest.get(start..).unwrap_or_default();
+            let end = word.find(is_space).unwrap_or(word.len());
+            let at = original.len() - word.len();
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            // Single spaces keep the distance to the original.
+            if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
+                steps.push((text.len(), at));
+            }
+            text.push_str(word.get(..end).unwrap_or_default());
+            rest = word.get(end..).unwrap_or_default();
+        }
+        text.make_ascii_lowercase();
+        Self { text, steps }
+    }
+
+    /// Whether a hit cuts no word at either end. Scripts without spaces between words (Chinese,
+    /// Japanese, Thai) have no such ends, so only alphabetic neighbours of ASCII, Latin, Greek
+    /// and Cyrillic count.
+    pub(super) fn is_whole(&self, start: usize, end: usize) -> bool {
+        let joins = |a: Option<char>, b: Option<char>| {
+            let letter = |c: char| c.is_alphanumeric() && c < '\u{0600}';
+            matches!((a, b), (Some(a), Some(b)) if letter(a) && letter(b))
+        };
+        let (Some(before), Some(hit), Some(after)) =
+            (self.text.get(..start), self.text.get(start..end), self.text.get(end..))
+        else {
+            return false;
+        };
+        !joins(before.chars().next_back(), hit.chars().next()) && !joins(hit.chars().next_back(), after.chars().next())
+    }
+
+    /// The first octets of the folded text.
+    pub(super) fn head(&self, most: usize) -> &str {
+        let mut end = self.text.len().min(most);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.get(..end).unwrap_or_default()
+    }
+
+    /// Keeps what stands before octet `at` of the original.
+    pub fn truncate(&mut self, at: usize) {
+        let next = self.steps.partition_point(|(_, original)| *original < at);
+        let mut end = self.steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
+        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| self.steps.get(i)) {
+            end = end.min(folded + at.saturating_sub(*original));
+        } else {
+            end = 0;
+        }
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.text.truncate(end);
+    }
+
+    /// The original's octet for an octet of the folded text.
+    pub(super) fn place(&self, at: usize) -> usize {
+        let step = self.steps.partition_point(|(folded, _)| *folded <= at).saturating_sub(1);
+        self.steps.get(step).map_or(at, |(folded, original)| original + at.saturating_sub(*folded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Folded;
+
+    #[test]
+    fn folding_keeps_the_way_back() {
+        let text = "  Out   of\r\n Öffice’s END";
+        let folded = Folded::new(text);
+        assert_eq!(folded.text, "out of öffice's end");
+        let at = folded.text.find("end").expect("is there");
+        assert_eq!(text.get(folded.place(at)..folded.place(at) + 3), Some("END"));
+    }
+
+    #[test]
+    fn truncation_is_by_the_original() {
+        let text = "  One  two\n\n  THREE";
+        for (at, expected) in
+            [(0, ""), (5, "one"), (7, "one "), (10, "one two"), (14, "one two "), (19, "one two three")]
+        {
+            let mut folded = Folded::new(text);
+            folded.truncate(at);
+            assert_eq!(folded.text, expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn phrases_are_whole_words() {
+        let folded = Folded::new("the outage of it");
+        assert!(!folded.is_whole(4, 7));
+        assert!(folded.is_whole(4, 10));
+    }
+}

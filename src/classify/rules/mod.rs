@@ -1,0 +1,386 @@
+//! Rules as data: phrases, patterns and codes in TOML, matched in linear time.
+//!
+//! A rule file has one array, `rule`. Each rule says which table it belongs to, where it looks,
+//! what it looks for, what follows, and carries an example that must hit it and nothing of another
+//! verdict in its table:
+//!
+//! ```toml
+//! [[rule]]
+//! id = "auto_reply.out_of_office.de.abwesenheit"
+//! table = "auto_reply"
+//! gives = "out_of_office"
+//! in = ["subject"]
+//! any = ["abwesenheitsnotiz", "abwesenheitsassistent"]
+//! language = "de"
+//! confidence = 0.97
+//! example = "Abwesenheitsnotiz: Ihr Angebot"
+//! source = "Outlook's German subject prefix"
+//! ```
+//!
+//! `any` holds phrases: found anywhere in the field, letter case and runs of white space do not
+//! matter, and a phrase that begins or ends with a letter or digit must begin or end a word.
+//! `pattern` holds a regular expression (crate regex: linear time) on the field in lower case.
+//! A rule fires on either, and only where its conditions hold:
+//! `when = { provider = ["gmail"], status = ["5.7."], smtp = [550], command = ["DATA"] }`.
+
+mod examples;
+mod folded;
+mod matcher;
+mod rule;
+
+pub use examples::RuleFault;
+pub use folded::Folded;
+pub use rule::{Facts, Field, Rule, Table, When};
+
+use super::policy::BouncePolicy;
+use matcher::Matcher;
+use rule::RuleFile;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The rule files that are part of the program.
+const EMBEDDED: &[(&str, &str)] = &[
+    ("auto_reply.toml", include_str!("auto_reply.toml")),
+    ("bounce_category.toml", include_str!("bounce_category.toml")),
+    ("bounce_code.toml", include_str!("bounce_code.toml")),
+    ("challenge.toml", include_str!("challenge.toml")),
+    ("other.toml", include_str!("other.toml")),
+    ("provider.toml", include_str!("provider.toml")),
+    ("report.toml", include_str!("report.toml")),
+    ("unsubscribe.toml", include_str!("unsubscribe.toml")),
+];
+
+/// Why rules were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    #[error("{file}: not a rule file: mend it at the place named below")]
+    Syntax {
+        file: String,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    #[error("rule {id}: {problem}")]
+    Rule { id: String, problem: String },
+    #[error("rule {id}: its pattern is no regular expression that this program takes")]
+    Pattern {
+        id: String,
+        #[source]
+        source: Box<regex::Error>,
+    },
+    #[error("the rules of table {} for {field:?} cannot be matched together: make them smaller", .table.as_str())]
+    TooBig { table: Table, field: Field },
+}
+
+/// All rules, ready to match, and the policy that goes with them.
+pub struct Rules {
+    list: Vec<Rule>,
+    /// How many of them are part of the program.
+    embedded: usize,
+    /// The fields of each table that have rules.
+    matchers: BTreeMap<(Table, Field), Matcher>,
+    policy: BouncePolicy,
+    version: String,
+}
+
+/// A rule by its number, and where its words stand in the folded text.
+#[derive(Debug, Clone, Copy)]
+struct Where {
+    rule: usize,
+    start: usize,
+    end: usize,
+}
+
+/// Where a rule fired: octets of the text that was given; nowhere (0 to 0) for one without words.
+#[derive(Debug, Clone, Copy)]
+pub struct Match<'r> {
+    pub rule: &'r Rule,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Match<'_> {
+    /// Whether it holds for certain providers only.
+    #[must_use]
+    pub fn is_of_a_provider(&self) -> bool {
+        !self.rule.when.provider.is_empty()
+    }
+
+    fn counts_more_than(&self, other: &Self) -> bool {
+        let (own, others) = (self.is_of_a_provider(), other.is_of_a_provider());
+        if own != others {
+            return own;
+        }
+        let (own, others) = (self.rule.confidence, other.rule.confidence);
+        own > others || (own >= others && self.start < other.start)
+    }
+}
+
+impl Rules {
+    /// The rules that are part of the program.
+    ///
+    /// # Errors
+    /// When an embedded rule is wrong, which a test rules out.
+    pub fn embedded() -> Result<Self, RuleError> {
+        Self::with_extra(&[], BouncePolicy::default())
+    }
+
+    /// The embedded rules and further files, given as (name, content), and a policy. A rule whose id is known takes the
+    /// place of the one before it.
+    ///
+    /// # Errors
+    /// When a file is no rule file, or a rule is wrong.
+    pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
+        let embedded = EMBEDDED.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned()));
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let mut own = 0;
+        for (number, (name, text)) in embedded.chain(files.iter().cloned()).enumerate() {
+            let file: RuleFile =
+                toml::from_str(&text).map_err(|e| RuleError::Syntax { file: name, source: Box::new(e) })?;
+            for rule in file.rule {
+                rule.check()?;
+                if let Some(old) = place.get(&rule.id).and_then(|&at| rules.get_mut(at)) {
+                    *old = rule;
+                } else {
+                    place.insert(rule.id.clone(), rules.len());
+                    rules.push(rule);
+                }
+            }
+            if number < EMBEDDED.len() {
+                own = rules.len();
+            }
+        }
+        Self::build(rules, own, policy)
+    }
+
+    fn build(rules: Vec<Rule>, embedded: usize, policy: BouncePolicy) -> Result<Self, RuleError> {
+        let keys: BTreeSet<(Table, Field)> =
+            rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f))).collect();
+        let mut matchers = BTreeMap::new();
+        for (table, field) in keys {
+            matchers.insert((table, field), Matcher::build(&rules, table, field)?);
+        }
+        let mut digester = crate::message::Digester::default();
+        for rule in &rules {
+            digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
+        }
+        digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
+        let version = digester.finish().to_string().chars().take(12).collect();
+        Ok(Self { list: rules, embedded, matchers, policy, version })
+    }
+
+    /// Twelve hex digits that change with any rule, and with the policy.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Which bounces are hard, and which suppress.
+    #[must_use]
+    pub fn policy(&self) -> &BouncePolicy {
+        &self.policy
+    }
+
+    /// Every rule, in order.
+    #[must_use]
+    pub fn all(&self) -> &[Rule] {
+        &self.list
+    }
+
+    /// Every rule of `table` without conditions that fires on `text` as `field`, in the order of the rules, once each
+    /// with its first place.
+    #[must_use]
+    pub fn matches(&self, table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
+        if text.is_empty() || !self.matchers.contains_key(&(table, field)) {
+            return Vec::new();
+        }
+        self.matches_folded(table, field, &Folded::new(text), usize::MAX)
+    }
+
+    /// The same for a text that was folded before, so that several tables can share the work: its
+    /// first `most` folded octets are looked at.
+    #[must_use]
+    pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded, most: usize) -> Vec<Match<'_>> {
+        self.firing(table, field, folded, most, &Facts::default())
+    }
+
+    /// The rules with words that fire, given what is known besides.
+    fn firing(&self, table: Table, field: Field, folded: &Folded, most: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        let found = self.matchers.get(&(table, field)).map(|m| m.find(folded, most)).unwrap_or_default();
+        let fires = found.into_iter().filter_map(|hit| {
+            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
+            Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end) })
+        });
+        fires.collect()
+    }
+
+    /// The match that counts most: the highest confidence, then the earliest place, then the
+    /// order of the rules.
+    #[must_use]
+    pub fn best(&self, table: Table, field: Field, text: &str) -> Option<Match<'_>> {
+        most(self.matches(table, field, text).into_iter())
+    }
+
+    /// The same for a text that was folded before.
+    #[must_use]
+    pub fn best_folded(&self, table: Table, field: Field, folded: &Folded, octets: usize) -> Option<Match<'_>> {
+        most(self.matches_folded(table, field, folded, octets).into_iter())
+    }
+
+    /// The match that counts most, given what is known besides: a rule for this provider comes before every rule for
+    /// all of them.
+    #[must_use]
+    pub fn best_given(&self, table: Table, field: Field, text: &str, facts: &Facts<'_>) -> Option<Match<'_>> {
+        let folded = Folded::new(text);
+        let worded = most(self.firing(table, field, &folded, usize::MAX, facts).into_iter());
+        match worded {
+            Some(found) if found.is_of_a_provider() => Some(found),
+            other => self.wordless(table, field, facts).or(other),
+        }
+    }
+
+    /// The first rule without words that fires by what is known; the user's rules come before the program's.
+    #[must_use]
+    pub fn wordless(&self, table: Table, field: Field, facts: &Facts<'_>) -> Option<Match<'_>> {
+        let matcher = self.matchers.get(&(table, field))?;
+        let (own, others) = matcher.wordless.split_at(matcher.wordless.partition_point(|at| *at < self.embedded));
+        let mut all = others.iter().chain(own).filter_map(|&at| self.list.get(at));
+        let fires = all.find(|rule| rule.when.holds(facts));
+        fires.map(|rule| Match { rule, start: 0, end: 0 })
+    }
+
+    /// The provider of a mail domain, by the longest suffix that a provider rule names.
+    #[must_use]
+    pub fn provider(&self, domain: &str) -> Option<&str> {
+        self.by_suffix(Field::Domain, domain)
+    }
+
+    /// The provider whose server has this name.
+    #[must_use]
+    pub fn provider_of_host(&self, host: &str) -> Option<&str> {
+        self.by_suffix(Field::Host, host.trim_end_matches('.'))
+    }
+
+    fn by_suffix(&self, field: Field, name: &str) -> Option<&str> {
+        self.matches(Table::Provider, field, name)
+            .into_iter()
+            .filter(|m| m.end == name.len() && (m.start == 0 || name.as_bytes().get(m.start - 1) == Some(&b'.')))
+            .min_by_key(|m| m.start)
+            .map(|m| m.rule.gives.as_str())
+    }
+}
+
+fn most<'r>(matches: impl Iterator<Item = Match<'r>>) -> Option<Match<'r>> {
+    matches.reduce(|a, b| if b.counts_more_than(&a) { b } else { a })
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rules({} rules, {})", self.list.len(), self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, Field, Rules, Table};
+    use crate::classify::BouncePolicy;
+
+    #[test]
+    fn embedded_ids_are_unique() {
+        let mut seen = std::collections::BTreeSet::new();
+        for line in super::EMBEDDED.iter().flat_map(|(_, text)| text.lines()).filter(|l| l.starts_with("id = ")) {
+            assert!(seen.insert(line), "{line} stands twice: the later one hides the other");
+        }
+    }
+
+    #[test]
+    fn embedded_rules_have_nothing_wrong() {
+        let rules = Rules::embedded().expect("embedded rules are right");
+        assert!(!rules.all().is_empty());
+        let wrong: Vec<String> = rules.faults().iter().map(ToString::to_string).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn providers_are_whole_domain_suffixes() {
+        let rules = Rules::embedded().expect("embedded rules are right");
+        assert_eq!(rules.provider("gmail.com"), Some("gmail"));
+        assert_eq!(rules.provider("notgmail.com"), None);
+        assert_eq!(rules.provider("yahoo.com.br"), Some("yahoo"));
+        assert_eq!(rules.provider("yahoo.com.example"), None);
+        assert_eq!(rules.matches(Table::Provider, Field::Domain, "x.example").len(), 0);
+    }
+
+    #[test]
+    fn rules_of_a_provider_come_first() {
+        let file = r#"
+            [[rule]]
+            id = "bounce_category.test.words"
+            table = "bounce_category"
+            gives = "virus"
+            in = ["diagnostic"]
+            when = { provider = ["odd"] }
+            any = ["user unknown"]
+            confidence = 0.1
+            example = "user unknown"
+            source = "test"
+            [[rule]]
+            id = "bounce_category.test.code"
+            table = "bounce_category"
+            gives = "policy"
+            in = ["diagnostic"]
+            when = { provider = ["odd"], smtp = [599] }
+            example = "599"
+            source = "test"
+        "#;
+        let files = [("test".to_owned(), file.to_owned())];
+        let rules = Rules::with_extra(&files, BouncePolicy::default()).expect("rules are right");
+        let best = |text: &str, provider: Option<&str>, smtp: Option<u16>| {
+            let facts = Facts { provider, smtp, ..Facts::default() };
+            rules.best_given(Table::BounceCategory, Field::Diagnostic, text, &facts).map(|m| m.rule.gives.clone())
+        };
+        assert_eq!(best("550 user unknown", None, None).as_deref(), Some("mailbox_unknown"));
+        assert_eq!(best("550 user unknown", Some("odd"), None).as_deref(), Some("virus"));
+        assert_eq!(best("599 user unknown", Some("odd"), Some(599)).as_deref(), Some("virus"));
+        assert_eq!(best("599 no", Some("odd"), Some(599)).as_deref(), Some("policy"));
+        assert_eq!(best("599 no", Some("else"), Some(599)), None);
+    }
+
+    #[test]
+    fn what_no_rule_may_say() {
+        let base = |lines: &str| format!("[[rule]]\nid = \"x\"\nsource = \"t\"\nexample = \"some words\"\n{lines}\n");
+        let table = [
+            (
+                "table = \"bounce_category\"\ngives = \"nonsense\"\nin = [\"diagnostic\"]\nany = [\"words\"]",
+                "knows no `nonsense`",
+            ),
+            (
+                "table = \"bounce_category\"\ngives = \"policy\"\nin = [\"subject\"]\nany = [\"words\"]",
+                "does not look at",
+            ),
+            ("table = \"bounce_category\"\ngives = \"policy\"\nin = [\"diagnostic\"]", "give `any`"),
+            (
+                "table = \"bounce_category\"\ngives = \"policy\"\nin = [\"diagnostic\"]\nwhen = { smtp = [550] }",
+                "needs a provider",
+            ),
+            ("table = \"bounce_category\"\ngives = \"policy\"\nin = [\"diagnostic\"]\nany = [\"w\"]", "two characters"),
+            (
+                "table = \"bounce_category\"\ngives = \"policy\"\nin = [\"diagnostic\"]\npattern = \"(\"",
+                "no regular expression",
+            ),
+            (
+                "table = \"bounce_code\"\ngives = \"policy\"\nin = [\"enhanced\"]\nwhen = { status = [\"7.1\"] }",
+                "none of 5.7.1",
+            ),
+            (
+                "table = \"bounce_code\"\ngives = \"policy\"\nin = [\"reply\"]\nwhen = { command = [\"STARTTLS\"] }",
+                "none of CONNECT",
+            ),
+        ];
+        for (lines, problem) in table {
+            let refused = Rules::with_extra(&[("t".to_owned(), base(lines))], BouncePolicy::default());
+            let said = refused.expect_err(lines).to_string();
+            assert!(said.contains(problem), "{said}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! One rule, as it stands in TOML, and what is wrong with one that cannot be.
+
+use super::RuleError;
+use crate::event::{AutoReplyType, Category, UnsubscribeScope};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What a rule decides about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// Which automatic answer; gives an `AutoReplyType`.
+    AutoReply,
+    /// Why a delivery failed, by words; gives a `Category`.
+    BounceCategory,
+    /// Why a delivery failed, by codes where words say nothing; gives a `Category`.
+    BounceCode,
+    /// A request to prove that a person sent the mail; gives `challenge`.
+    Challenge,
+    /// What is known and no answer; gives a subtype of `other`.
+    Other,
+    /// Who receives for a domain; gives a provider's name.
+    Provider,
+    /// A delivery report without a structure; gives `bounce`, `delay` or `hint`.
+    Report,
+    /// A wish to get no more mail; gives a scope.
+    Unsubscribe,
+}
+
+/// Where a rule looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The mail's subject.
+    Subject,
+    /// The words for people, up to the copy of the original.
+    Body,
+    /// The line behind which the original begins.
+    Copy,
+    /// What a server answered.
+    Diagnostic,
+    /// The domain of a recipient.
+    Domain,
+    /// The name of the server that answered.
+    Host,
+    /// The From header.
+    From,
+    /// The addresses that the mail was sent to.
+    To,
+    /// The whole enhanced status code.
+    Enhanced,
+    /// The reply code, with the command it answered.
+    Reply,
+    /// What only the middle number of the enhanced status code says.
+    EnhancedSubject,
+}
+
+impl Table {
+    /// Every table, by name.
+    pub const ALL: [Self; 8] = [
+        Self::AutoReply,
+        Self::BounceCategory,
+        Self::BounceCode,
+        Self::Challenge,
+        Self::Other,
+        Self::Provider,
+        Self::Report,
+        Self::Unsubscribe,
+    ];
+
+    /// The name as rule files carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AutoReply => "auto_reply",
+            Self::BounceCategory => "bounce_category",
+            Self::BounceCode => "bounce_code",
+            Self::Challenge => "challenge",
+            Self::Other => "other",
+            Self::Provider => "provider",
+            Self::Report => "report",
+            Self::Unsubscribe => "unsubscribe",
+        }
+    }
+
+    const fn fields(self) -> &'static [Field] {
+        match self {
+            Self::AutoReply | Self::Report => &[Field::Subject, Field::Body, Field::Copy],
+            Self::BounceCategory => &[Field::Diagnostic],
+            Self::BounceCode => &[Field::Enhanced, Field::Reply, Field::EnhancedSubject],
+            Self::Challenge | Self::Other => &[Field::Subject, Field::Body, Field::From],
+            Self::Provider => &[Field::Domain, Field::Host],
+            Self::Unsubscribe => &[Field::Subject, Field::Body, Field::To],
+        }
+    }
+
+    fn takes(self, gives: &str) -> bool {
+        match self {
+            // `none`: words that count against it.
+            Self::AutoReply => gives == "none" || word::<AutoReplyType>(gives).is_some(),
+            Self::BounceCategory | Self::BounceCode => Category::named(gives).is_some(),
+            Self::Challenge => gives == "challenge",
+            Self::Other | Self::Provider => is_name(gives),
+            Self::Report => matches!(gives, "bounce" | "delay" | "hint" | "copy"),
+            // `none`: words that look like a wish and are none.
+            Self::Unsubscribe => gives == "none" || word::<UnsubscribeScope>(gives).is_some(),
+        }
+    }
+}
+
+/// A published word by its name.
+fn word<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// What must hold besides for a rule to fire. Of each list any one; an empty list asks nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Who received: by the name of the server that answered, else by the recipient's domain. A rule that asks for it
+    /// counts more than any that does not: providers use common words in ways of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provider: Vec<String>,
+    /// Enhanced status codes: `5.7.1`, `x.7.1` (of any class), `5.7.` (all that begin so), `5.7.6??` (any digits).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<String>,
+    /// Reply codes: `550`, or `5` for all of that class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smtp: Vec<u16>,
+    /// The command that was answered: CONNECT, EHLO, HELO, MAIL, RCPT, DATA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+/// What is known besides the text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'f> {
+    pub provider: Option<&'f str>,
+    pub status: Option<&'f str>,
+    pub smtp: Option<u16>,
+    pub command: Option<&'f str>,
+}
+
+impl When {
+    fn is_empty(&self) -> bool {
+        self.provider.is_empty() && self.status.is_empty() && self.smtp.is_empty() && self.command.is_empty()
+    }
+
+    /// Whether all that is asked for is so.
+    pub(super) fn holds(&self, facts: &Facts<'_>) -> bool {
+        let one_of = |list: &[String], value: Option<&str>| {
+            list.is_empty() || value.is_some_and(|v| list.iter().any(|l| l.eq_ignore_ascii_case(v)))
+        };
+        one_of(&self.provider, facts.provider)
+            && (self.smtp.is_empty() || facts.smtp.is_some_and(|c| self.smtp.iter().any(|s| *s == c || *s == c / 100)))
+            && one_of(&self.command, facts.command)
+            && (self.status.is_empty() || facts.status.is_some_and(|s| self.status.iter().any(|p| is_code(p, s))))
+    }
+}
+
+/// Whether a status is one that a pattern of [`When::status`] means.
+fn is_code(pattern: &str, status: &str) -> bool {
+    let (pattern, status) = match pattern.strip_prefix("x.") {
+        Some(rest) => (rest, status.get(2..).unwrap_or_default()),
+        None => (pattern, status),
+    };
+    let same = |(p, s): (u8, u8)| p == s || (p == b'?' && s.is_ascii_digit());
+    let fits = pattern.bytes().zip(status.bytes()).all(same);
+    fits && if pattern.ends_with('.') { status.len() > pattern.len() } else { status.len() == pattern.len() }
+}
+
+/// One rule, as it stands in TOML.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Unique; dots from the general to the special.
+    pub id: String,
+    pub table: Table,
+    /// What follows when it fires.
+    pub gives: String,
+    /// Where it looks.
+    #[serde(rename = "in")]
+    pub fields: Vec<Field>,
+    #[serde(default, skip_serializing_if = "When::is_empty")]
+    pub when: When,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub any: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// ISO 639-1, where the words belong to one language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(default = "certain")]
+    pub confidence: f32,
+    /// A text of the field that hits this rule.
+    pub example: String,
+    /// Where the knowledge is from.
+    pub source: String,
+}
+
+fn certain() -> f32 {
+    1.0
+}
+
+/// A file of rules.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleFile {
+    #[serde(default)]
+    pub rule: Vec<Rule>,
+}
+
+impl Rule {
+    /// Whether it looks at no text, and fires by what is known besides.
+    pub(super) fn is_wordless(&self) -> bool {
+        self.any.is_empty() && self.pattern.is_none()
+    }
+
+    /// What the types leave open.
+    pub(super) fn check(&self) -> Result<(), RuleError> {
+        let wrong = |problem: String| Err(RuleError::Rule { id: self.id.clone(), problem });
+        if !is_name(&self.id) {
+            return wrong("an id has letters, digits, dots, hyphens and underscores only".to_owned());
+        }
+        if self.fields.is_empty() {
+            return wrong("`in` names no field".to_owned());
+        }
+        if let Some(field) = self.fields.iter().find(|f| !self.table.fields().contains(f)) {
+            return wrong(format!("`in`: table {} does not look at {field:?}", self.table.as_str()));
+        }
+        if !self.table.takes(&self.gives) {
+            return wrong(format!("`gives`: table {} knows no `{}`", self.table.as_str(), self.gives));
+        }
+        if self.is_wordless() && self.when.is_empty() {
+            return wrong("give `any`, `pattern` or `when`".to_owned());
+        }
+        if self.is_wordless() && self.table != Table::BounceCode && self.when.provider.is_empty() {
+            return wrong(
+                "a rule without words needs a provider in `when`: codes alone belong to bounce_code".to_owned(),
+            );
+        }
+        if self.any.iter().any(|p| p.trim().chars().count() < 2) {
+            return wrong("a phrase needs at least two characters".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.confidence) {
+            return wrong("`confidence` is a number from 0 to 1".to_owned());
+        }
+        if let Some(code) = self.when.status.iter().find(|c| !is_status(c)) {
+            return wrong(format!("`when.status`: `{code}` is none of 5.7.1, x.7.1, 5.7., 5.7.6??"));
+        }
+        if let Some(code) = self.when.smtp.iter().find(|c| !matches!(c, 2 | 4 | 5 | 200..600)) {
+            return wrong(format!("`when.smtp`: {code} is neither a reply code nor 2, 4 or 5 for a class"));
+        }
+        const COMMANDS: [&str; 6] = ["CONNECT", "EHLO", "HELO", "MAIL", "RCPT", "DATA"];
+        if let Some(command) = self.when.command.iter().find(|c| !COMMANDS.contains(&c.as_str())) {
+            return wrong(format!("`when.command`: `{command}` is none of {}", COMMANDS.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+fn is_status(pattern: &str) -> bool {
+    let mut pieces = pattern.split('.');
+    let number = |p: &str, last: bool| {
+        (p.is_empty() && last) || (p.len() <= 3 && p.bytes().all(|b| b.is_ascii_digit() || b == b'?'))
+    };
+    let class = matches!(pieces.next(), Some("2" | "4" | "5" | "x"));
+    let subject = pieces.next().is_some_and(|p| !p.is_empty() && number(p, false));
+    class && subject && pieces.next().is_some_and(|p| number(p, true)) && pieces.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, When, is_code, is_status};
+
+    #[test]
+    fn codes_of_a_condition() {
+        let table = [
+            ("5.7.1", "5.7.1", true),
+            ("5.7.1", "5.7.10", false),
+            ("x.7.1", "4.7.1", true),
+            ("x.7.1", "4.7.10", false),
+            ("5.7.", "5.7.606", true),
+            ("5.7.", "4.7.606", false),
+            ("x.6.", "5.6.9", true),
+            ("5.7.6??", "5.7.606", true),
+            ("5.7.6??", "5.7.60", false),
+        ];
+        for (pattern, status, expected) in table {
+            assert!(is_status(pattern), "{pattern}");
+            assert_eq!(is_code(pattern, status), expected, "{pattern} {status}");
+        }
+        for wrong in ["5", "5.7", "5..1", "3.1.1", "5.7.1.2", "5.a.1", ""] {
+            assert!(!is_status(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_asked_for_must_hold() {
+        let when = When {
+            provider: vec!["gmail".to_owned()],
+            smtp: vec![550, 552],
+            command: vec!["RCPT".to_owned()],
+            ..When::default()
+        };
+        let facts = Facts { provider: Some("gmail"), smtp: Some(550), command: Some("RCPT"), status: None };
+        assert!(when.holds(&facts));
+        assert!(!when.holds(&Facts { smtp: Some(421), ..facts }));
+        assert!(!when.holds(&Facts { provider: None, ..facts }));
+        assert!(When::default().holds(&Facts::default()));
+    }
+}

@@ -1,0 +1,246 @@
+//! `rules`: what the program knows, whether it is right, and what it makes of a text.
+
+use super::exit::{configuration, fail};
+use super::{Exit, table};
+use crate::classify::{BouncePolicy, Cases, Field, Rule, RuleError, Rules, Table, classify};
+use crate::config::{self, Secrets};
+use crate::message::{Mail, to_crlf};
+use crate::pipeline::{Failure, FailureClass};
+use clap::Subcommand;
+use comfy_table::Cell;
+use std::path::{Path, PathBuf};
+
+/// Look at the rules by which mails are judged, check them, and try them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reply-ingest rules list --table bounce_category --search quota
+  reply-ingest rules check --rules our-rules.toml
+  reply-ingest rules test our-cases.toml --rules our-rules.toml
+  reply-ingest rules test bounce.eml")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the rules: those of the program and those of the files given.
+    List(List),
+    /// Check rule files: syntax, words and codes, and whether each rule's example is decided by that rule.
+    Check(Files),
+    /// Run known answers (a TOML file of [[case]]), or show every rule that fires on a mail.
+    Test(Test),
+}
+
+#[derive(Debug, clap::Args)]
+struct Files {
+    /// Further rules; one with a known id takes the place of the program's. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Take the rule files and the bounce policy from this configuration.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    files: Files,
+    /// Of one table only: auto_reply, bounce_category, bounce_code, challenge, other, provider, report, unsubscribe.
+    #[arg(long, value_name = "NAME", value_parser = table_named)]
+    table: Option<Table>,
+    /// Only rules with this in their id, verdict, phrases or source.
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
+    /// One JSON object a line, with everything that the rule says.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Test {
+    /// A .toml file of cases, or a mail.
+    #[arg(required = true, value_name = "FILE")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    files: Files,
+}
+
+fn table_named(name: &str) -> Result<Table, String> {
+    Table::ALL.into_iter().find(|t| t.as_str() == name).ok_or_else(|| {
+        let names: Vec<&str> = Table::ALL.iter().map(|t| t.as_str()).collect();
+        format!("choose one of {}", names.join(", "))
+    })
+}
+
+pub fn main(args: &Args) -> Exit {
+    match &args.command {
+        Command::List(args) => list(args),
+        Command::Check(files) => check(files),
+        Command::Test(args) => test(args),
+    }
+}
+
+/// The program's rules, those of the configuration, those of the files, in this order.
+fn load(files: &Files) -> Result<Rules, Exit> {
+    let mut paths = Vec::new();
+    let mut policy = BouncePolicy::default();
+    if let Some(path) = &files.config {
+        let (config, _) =
+            config::check_file(path, &config::environment(), Secrets::MayBeMissing).map_err(|e| configuration(&e))?;
+        paths.extend(config.rules.files);
+        policy = config.bounces;
+    }
+    paths.extend(files.rules.iter().cloned());
+    let mut texts = Vec::new();
+    for path in paths {
+        texts.push((path.display().to_string(), read(&path).map(|b| String::from_utf8_lossy(&b).into_owned())?));
+    }
+    Rules::with_extra(&texts, policy)
+        .map_err(|error: RuleError| fail(&Failure::new(FailureClass::Configuration, &error)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Exit> {
+    std::fs::read(path).map_err(|error| {
+        eprintln!("error: {}: {error}: name a file that can be read", path.display());
+        Exit::Configuration
+    })
+}
+
+fn list(args: &List) -> Exit {
+    let rules = match load(&args.files) {
+        Ok(rules) => rules,
+        Err(exit) => return exit,
+    };
+    let words = args.search.as_deref().map(str::to_lowercase);
+    let chosen: Vec<&Rule> = rules
+        .all()
+        .iter()
+        .filter(|r| args.table.is_none_or(|t| r.table == t))
+        .filter(|r| words.as_deref().is_none_or(|w| holds(r, w)))
+        .collect();
+    if args.json {
+        for rule in chosen {
+            println!("{}", serde_json::to_string(rule).unwrap_or_default());
+        }
+        return Exit::Success;
+    }
+    let mut out = table::new(&["rule", "gives", "language", "confidence", "phrases", "source"]);
+    for rule in &chosen {
+        out.add_row(vec![
+            Cell::new(&rule.id),
+            Cell::new(&rule.gives),
+            Cell::new(rule.language.as_deref().unwrap_or_default()),
+            Cell::new(format!("{:.2}", rule.confidence)),
+            table::number((rule.any.len() + usize::from(rule.pattern.is_some())) as u64),
+            Cell::new(&rule.source),
+        ]);
+    }
+    println!("{out}\n{} of {} rules, version {}", chosen.len(), rules.all().len(), rules.version());
+    Exit::Success
+}
+
+/// Whether a rule speaks of `words`, in lower case.
+fn holds(rule: &Rule, words: &str) -> bool {
+    [&rule.id, &rule.gives, &rule.source, &rule.example]
+        .into_iter()
+        .chain(&rule.any)
+        .chain(&rule.when.provider)
+        .any(|text| text.to_lowercase().contains(words))
+}
+
+fn check(files: &Files) -> Exit {
+    let rules = match load(files) {
+        Ok(rules) => rules,
+        Err(exit) => return exit,
+    };
+    let faults = rules.faults();
+    for fault in &faults {
+        println!("{fault}");
+    }
+    println!("{} rules, version {}: {}", rules.all().len(), rules.version(), of("fault", faults.len()));
+    if faults.is_empty() { Exit::Success } else { Exit::Configuration }
+}
+
+fn of(what: &str, count: usize) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
+}
+
+fn test(args: &Test) -> Exit {
+    let rules = match load(&args.files) {
+        Ok(rules) => rules,
+        Err(exit) => return exit,
+    };
+    let mut exit = Exit::Success;
+    for path in &args.paths {
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(exit) => return exit,
+        };
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml")) {
+            match toml::from_str::<Cases>(&String::from_utf8_lossy(&bytes)) {
+                Ok(cases) if run(&cases, &rules, path) => {}
+                Ok(_) => exit = Exit::Configuration,
+                Err(error) => {
+                    eprintln!("error: {}: not a file of cases: {}", path.display(), error.message());
+                    return Exit::Configuration;
+                }
+            }
+        } else {
+            show(&bytes, &rules, path);
+        }
+    }
+    exit
+}
+
+/// Runs cases, and says which went wrong.
+fn run(cases: &Cases, rules: &Rules, path: &Path) -> bool {
+    let mut wrong = 0;
+    for case in &cases.case {
+        let answer = case.ask(rules);
+        if let Some(difference) = case.difference(&answer) {
+            wrong += 1;
+            let text: String = case.text.chars().take(100).collect();
+            println!("{difference} ({}): {text}", answer.rule.as_deref().unwrap_or("no rule"));
+        }
+    }
+    println!("{}: {} cases, {}", path.display(), cases.case.len(), of("difference", wrong));
+    wrong == 0
+}
+
+/// Every rule that fires on a mail, and what the mail is taken for.
+fn show(bytes: &[u8], rules: &Rules, path: &Path) {
+    let bytes = to_crlf(bytes);
+    let mail = Mail::parse(&bytes);
+    let findings = classify(&mail, rules);
+    let kinds: Vec<&str> = findings.iter().map(|f| f.kind().as_str()).collect();
+    let mut out = table::new(&["table", "field", "rule", "gives", "confidence", "words", "decided"]);
+    let from = mail.headers_raw("From").next().unwrap_or_default().into_owned();
+    let text = mail.text();
+    let fields = [(Field::Subject, mail.subject().unwrap_or_default()), (Field::From, &from), (Field::Body, &text)];
+    let looks = Table::ALL
+        .into_iter()
+        .flat_map(|table| fields.into_iter().map(move |(field, text)| (table, field, text)))
+        .chain([(Table::BounceCategory, Field::Diagnostic, &*text)]);
+    for (table, field, text) in looks {
+        for hit in rules.matches(table, field, text) {
+            let words: String = text.get(hit.start..hit.end).unwrap_or_default().chars().take(60).collect();
+            let decided = findings.iter().any(|f| f.hits.iter().any(|h| h.rule == hit.rule.id));
+            out.add_row(vec![
+                table.as_str().to_owned(),
+                format!("{field:?}").to_lowercase(),
+                hit.rule.id.clone(),
+                hit.rule.gives.clone(),
+                format!("{:.2}", hit.rule.confidence),
+                words.split_whitespace().collect::<Vec<_>>().join(" "),
+                if decided { "yes" } else { "" }.to_owned(),
+            ]);
+        }
+    }
+    println!("{}: {}\n{out}", path.display(), kinds.join(", "));
+}
