@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// One event in the making: everything the mail itself says, nothing of where it lay, whom it
 /// belongs to or what may be published of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     pub verdict: Verdict,
     /// How sure, 0 to 1.

@@ -47,7 +47,7 @@ struct Files {
 struct List {
     #[command(flatten)]
     files: Files,
-    /// Of one table only: auto_reply, bounce_category, bounce_code, challenge, other, provider, report, unsubscribe.
+    /// Of one table only, such as `bounce_category`.
     #[arg(long, value_name = "NAME", value_parser = table_named)]
     table: Option<Table>,
     /// Only rules with this in their id, verdict, phrases or source.

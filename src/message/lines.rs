@@ -15,6 +15,8 @@ pub fn to_crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
     };
     match (bytes.get(first), bytes.get(first + 1)) {
         (Some(b'\r'), Some(b'\n')) => Cow::Borrowed(bytes),
+        // Gateways in text mode make CR CR LF of CRLF.
+        (Some(b'\r'), Some(b'\r')) if bytes.get(first + 2) == Some(&b'\n') => Cow::Owned(widen(bytes, b'\n')),
         (Some(b'\r'), _) => Cow::Owned(widen(bytes, b'\r')),
         _ => Cow::Owned(widen(bytes, b'\n')),
     }
@@ -24,7 +26,12 @@ pub fn to_crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
 fn widen(mut rest: &[u8], end: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(rest.len() + rest.len() / 32 + 16);
     while let Some((line, tail)) = memchr(end, rest).and_then(|at| rest.split_at_checked(at)) {
-        let line = if end == b'\n' { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+        let line = if end == b'\n' {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            line.strip_suffix(b"\r").unwrap_or(line)
+        } else {
+            line
+        };
         out.extend_from_slice(line);
         out.extend_from_slice(b"\r\n");
         rest = tail.get(1..).unwrap_or_default();
@@ -42,7 +49,8 @@ mod tests {
 
     #[test]
     fn the_three_line_ends_become_one() {
-        let table: [(&[u8], &[u8]); 7] = [
+        let table: [(&[u8], &[u8]); 8] = [
+            (b"A: 1\r\r\n\r\r\nx\r\r\n", b"A: 1\r\n\r\nx\r\n"),
             (b"A: 1\n\nx\n", b"A: 1\r\n\r\nx\r\n"),
             (b"A: 1\r\rx\r", b"A: 1\r\n\r\nx\r\n"),
             (b"A: 1\r\n\r\nx\ny\r\n", b"A: 1\r\n\r\nx\ny\r\n"),

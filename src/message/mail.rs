@@ -19,6 +19,8 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::default
 pub struct Mail<'x> {
     message: Message<'x>,
     flat: bool,
+    /// The subject, where the plain reading of it lost signs.
+    subject: Option<String>,
 }
 
 /// One leaf of the MIME tree, embedded mails included.
@@ -36,7 +38,10 @@ impl<'x> Mail<'x> {
         let bytes = from_the_header(bytes);
         let flat = nesting::is_unsafe(bytes);
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
-        Self { message: message.unwrap_or_else(|| no_mail(bytes)), flat }
+        let message = message.unwrap_or_else(|| no_mail(bytes));
+        let lost = message.subject().is_some_and(|s| s.contains('\u{fffd}'));
+        let subject = if lost { super::charset::subject_of(&message) } else { None };
+        Self { message, flat, subject }
     }
 
     /// The tree of mail-parser.
@@ -98,7 +103,7 @@ impl<'x> Mail<'x> {
     /// The decoded subject.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.message.subject()
+        self.subject.as_deref().or_else(|| self.message.subject())
     }
 
     /// Message-ID without angle brackets.
@@ -167,10 +172,18 @@ impl<'x> Mail<'x> {
     /// LF line ends.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
+        let own = |part: &'_ MessagePart<'x>| matches!(part.body, PartType::Text(_));
+        let read = |at: u32| match self.message.parts.get(at as usize) {
+            Some(part) if own(part) => super::charset::text_of(&self.message, part),
+            _ => Cow::Borrowed(""),
+        };
         let bodies = self.message.text_body_count();
         let text = match bodies {
             0 => Cow::Borrowed(""),
-            1 => self.message.body_text(0).unwrap_or_default(),
+            1 => match self.message.text_body.first() {
+                Some(at) if !read(*at).is_empty() => read(*at),
+                _ => self.message.body_text(0).unwrap_or_default(),
+            },
             _ => {
                 Cow::Owned((0..bodies.min(20)).filter_map(|i| self.message.body_text(i)).collect::<Vec<_>>().join("\n"))
             }

@@ -6,6 +6,7 @@
 //! and the classifier says so.
 
 mod address;
+mod charset;
 mod lines;
 mod mail;
 mod nesting;
@@ -13,6 +14,7 @@ mod raw;
 mod received;
 
 pub use address::Address;
+pub use charset::{text_of, text_of_octets};
 pub use lines::to_crlf;
 pub use mail::{Mail, Part, addresses_of, headers_of};
 pub use raw::{Digest, Digester, RawMail};

@@ -18,5 +18,6 @@ mod people;
 mod pop3_splits;
 mod pop3_traces;
 mod reports;
+mod rules;
 mod schemas;
 mod spf;

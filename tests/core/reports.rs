@@ -1,5 +1,5 @@
-//! Golden mails of machines and of people who talk about them: `tests/golden/reports.toml` says
-//! what each is. Every mail is read with LF, CRLF and CR line ends.
+//! Golden mails of machines and of people who talk about them: `tests/golden/reports.toml`, `servers.toml` and
+//! `providers.toml` say what each is. Every mail is read with LF, CRLF and CR line ends.
 
 use reply_ingest::classify::{Finding, Rules, classify};
 use reply_ingest::event::{Failure, Kind, Verdict};
@@ -115,31 +115,51 @@ fn differs(row: &Golden, events: &[Told]) -> Option<String> {
     None
 }
 
-#[test]
-fn golden_reports() {
+fn replace(bytes: &[u8], end: &[u8]) -> Vec<u8> {
+    bytes.split(|b| *b == b'\n').collect::<Vec<_>>().join(end)
+}
+
+fn golden(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let table: Table = toml::from_str(&fs::read_to_string(folder.join("reports.toml")).unwrap()).unwrap();
+    let table: Table = toml::from_str(&fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap()).unwrap();
     let rules = Rules::embedded().unwrap();
     let mut wrong = Vec::new();
     let mut named = BTreeSet::new();
     for row in &table.mail {
         let file = format!("{}.eml", row.file);
-        let lf = fs::read_to_string(folder.join("reports").join(&file)).unwrap();
-        assert!(!lf.contains('\r'), "{file} is kept with LF");
-        let events = read(lf.as_bytes(), &rules);
+        let lf = fs::read(folder.join(name).join(&file)).unwrap();
+        assert!(!lf.contains(&b'\r'), "{file} is kept with LF");
+        let events = read(&lf, &rules);
         if let Some(difference) = differs(row, &events) {
             wrong.push(format!("{}: {difference}", row.file));
         }
-        for (ends, end) in [("CRLF", "\r\n"), ("CR", "\r")] {
-            if read(lf.replace('\n', end).as_bytes(), &rules) != events {
+        for (ends, end) in [("CRLF", b"\r\n".as_slice()), ("CR", b"\r"), ("CR CR LF", b"\r\r\n")] {
+            if read(&replace(&lf, end), &rules) != events {
                 wrong.push(format!("{}: {ends} line ends change it", row.file));
             }
         }
         assert!(named.insert(file), "{} stands twice", row.file);
     }
-    for entry in fs::read_dir(folder.join("reports")).unwrap() {
+    for entry in fs::read_dir(folder.join(name)).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         assert!(named.contains(&file), "{file} is in no row");
     }
     assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), table.mail.len(), wrong.join("\n"));
+}
+
+#[test]
+fn golden_reports() {
+    golden("reports");
+}
+
+/// Families of mail servers.
+#[test]
+fn golden_servers() {
+    golden("servers");
+}
+
+/// Providers, gateways, languages, spam reports.
+#[test]
+fn golden_providers() {
+    golden("providers");
 }

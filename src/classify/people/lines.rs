@@ -1,7 +1,7 @@
 //! The lines of a body: what they say, and what the markup around them says about quotes.
 
 use super::html;
-use crate::message::Mail;
+use crate::message::{Mail, text_of};
 use mail_parser::{MimeHeaders, PartType};
 use std::borrow::Cow;
 
@@ -41,12 +41,20 @@ pub fn of<'m>(mail: &'m Mail<'_>) -> Vec<Line<'m>> {
             lines.push(Line { text: Cow::Borrowed(""), mark: Mark::Own });
         }
         match &part.body {
-            PartType::Html(html) => lines.extend(html::lines(html)),
-            PartType::Text(text) => {
+            PartType::Html(_) => lines.extend(html::lines(&text_of(mail.message(), part))),
+            PartType::Text(_) => {
                 let parameter = |name| part.content_type().and_then(|c| c.attribute(name));
                 let flowed = parameter("format").is_some_and(|f| f.eq_ignore_ascii_case("flowed"));
                 let delsp = parameter("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes"));
-                plain(text, flowed.then_some(delsp), &mut lines);
+                match text_of(mail.message(), part) {
+                    Cow::Borrowed(text) => plain(text, flowed.then_some(delsp), &mut lines),
+                    Cow::Owned(text) => {
+                        let mut read = Vec::new();
+                        plain(&text, flowed.then_some(delsp), &mut read);
+                        let own = |l: Line<'_>| Line { text: Cow::Owned(l.text.into_owned()), mark: l.mark };
+                        lines.extend(read.into_iter().map(own));
+                    }
+                }
             }
             _ => {}
         }

@@ -49,6 +49,16 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
     Some(Finding { words: Some(words), ..found })
 }
 
+/// The visible text of an HTML body, a line for each block.
+pub(super) fn html_text(html: &str) -> String {
+    let mut out = String::new();
+    for line in html::lines(html) {
+        out.push_str(&line.text);
+        out.push('\n');
+    }
+    out
+}
+
 /// The person's own words.
 pub(super) fn words(mail: &Mail<'_>) -> Words {
     let own = quote::own_words(&lines::of(mail));

@@ -1,6 +1,7 @@
 //! Spam reports: ARF (RFC 5965) as a part or as plain text, and Microsoft's format before it.
 
 use super::fields::{self, Group, groups};
+use super::machine;
 use super::original;
 use super::sections::Sections;
 use crate::classify::{Finding, Hit, OriginalMail};
@@ -16,11 +17,50 @@ pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>) -> Vec<Finding> {
     if let Some(text) = &sections.feedback {
         return report(text, ComplaintFormat::Arf, "report.arf", sections.original.clone());
     }
-    if let Some(text) = plain(sections) {
+    let told_by_a_person = mail.in_reply_to().is_some() || machine::is_conversation(mail);
+    if let Some(text) = plain(sections).filter(|_| !told_by_a_person) {
         let copy = original::find_block(text).and_then(|at| text.get(at..)).and_then(original::of_text);
         return report(text, ComplaintFormat::Plain, "report.arf_plain", sections.original.clone().or(copy));
     }
-    legacy(mail, sections).into_iter().collect()
+    legacy(mail, sections).or_else(|| to_a_desk(mail, sections)).into_iter().collect()
+}
+
+/// What people's tools report to the sender's abuse desk: `SpamCop`, and X-ARF (its YAML part, versions 0.1 and 0.2).
+fn to_a_desk(mail: &Mail<'_>, sections: &Sections<'_>) -> Option<Finding> {
+    let subject = mail.subject().unwrap_or_default();
+    let spamcop = mail.from().is_some_and(|f| f.domain() == "reports.spamcop.net") && subject.starts_with("[SpamCop");
+    let (rule, kind, source) = if spamcop {
+        let address = subject.split_once('(').and_then(|(_, t)| t.split_once(')')).map(|(a, _)| ip(a));
+        ("report.spamcop", "abuse".to_owned(), address)
+    } else {
+        if !mail.has_header("X-XARF") && !mail.has_header("X-ARF") {
+            return None;
+        }
+        let at = line_with(&sections.notice, "report-type:")?;
+        let mut all = Group::default();
+        all.0.extend(groups(sections.notice.get(at..)?).into_iter().flat_map(|g| g.0));
+        let kind = all.get("report-type").map(word)?;
+        // Logins, scans and copyright are no business of a campaign.
+        if kind != "spam" {
+            return Some(Finding::other("xarf", 0.9).because(Hit::in_field("report.xarf", "body", None, &kind)));
+        }
+        ("report.xarf", "abuse".to_owned(), all.get("source").map(ip))
+    };
+    let block = || original::find_block(&sections.notice).and_then(|at| sections.notice.get(at..));
+    let original = sections.original.clone().or_else(|| block().and_then(original::of_text));
+    let recipients = of_original(original.as_ref());
+    let complaint = Complaint {
+        feedback_type: kind,
+        format: ComplaintFormat::Other,
+        user_agent: None,
+        source_ip: source.filter(|i| i.parse::<std::net::IpAddr>().is_ok()),
+        reported_domain: None,
+        incidents: 1,
+        recipient_redacted: recipients.is_empty(),
+        arrival_date: None,
+    };
+    let hit = Hit::structure(rule, "a report to an abuse desk");
+    each(&Verdict::Complaint { complaint }, recipients, &hit, original.as_ref(), None).into_iter().next()
 }
 
 /// The fields in the text of a mail, where a sender made no part for them.
@@ -57,7 +97,7 @@ fn report(text: &str, format: ComplaintFormat, rule: &str, original: Option<Orig
     let hit = Hit::in_field(rule, "report:Feedback-Type", None, &kind);
     let named: Vec<Address> = ["original-rcpt-to", "removal-recipient", "original-recipient", "final-recipient"]
         .into_iter()
-        .map(|n| all.all(n).filter_map(fields::recipient).collect::<Vec<_>>())
+        .map(|n| all.all(n).flat_map(|v| v.split(',')).filter_map(fields::recipient).collect::<Vec<_>>())
         .find(|list| !list.is_empty())
         .unwrap_or_default();
     let whom = named.iter().find(|a| !is_redacted(a)).cloned();
@@ -195,7 +235,8 @@ fn short(value: &str) -> String {
 }
 
 fn date(value: &str) -> Option<DateTime<Utc>> {
-    received_date(&format!("; {value}"))
+    // RFC 5965 asks for a mail's date; some write RFC 3339's.
+    received_date(&format!("; {value}")).or_else(|| value.trim().parse().ok())
 }
 
 #[cfg(test)]

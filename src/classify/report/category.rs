@@ -1,11 +1,14 @@
 //! Why a delivery failed: by the server's words first, then by its codes.
 
-use super::codes::Codes;
-use crate::classify::{Facts, Field, Hit, Rules, Table};
+use super::codes::{self, Codes};
+use crate::classify::{Facts, Field, Hit, Rules, Table, speaks_of_the_address};
 use crate::event::Category;
+use std::borrow::Cow;
 
 /// Phrases that are less sure than this lose against a code that names the cause.
 const SURE: f32 = 0.6;
+/// Phrases in plain words.
+const PLAIN: f32 = 0.9;
 /// Phrases that only one provider has.
 const CERTAIN: f32 = 0.97;
 /// Octets of text that phrases are looked for in.
@@ -39,13 +42,33 @@ impl Evidence<'_> {
     }
 }
 
-/// The category, and the rules that decided.
-pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> (Category, Vec<Hit>) {
+/// What was decided.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub category: Category,
+    /// The rules that decided.
+    pub hits: Vec<Hit>,
+    /// By plain words or a code, not by a guess.
+    pub sure: bool,
+}
+
+impl Decision {
+    fn by(told: Told) -> Self {
+        Self { category: told.category, sure: told.confidence >= PLAIN, hits: vec![told.hit] }
+    }
+}
+
+/// Asks words and codes in the order of how near they are to the cause.
+pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> Decision {
+    let codes = [evidence.codes.enhanced.as_deref(), evidence.status];
+    let policy = codes.into_iter().flatten().any(is_policy);
     let fields = [("report:Diagnostic-Code", evidence.words), ("report:Status", evidence.comment)];
-    let mut doubtful: Option<(Category, Hit)> = None;
+    let mut doubtful: Option<Told> = None;
     for (field, text) in fields {
         match phrase(rules, field, text, evidence) {
-            Some(told) if told.of_a_provider => return (told.category, vec![told.hit]),
+            Some(told) if told.of_a_provider => return Decision::by(told),
+            // A refusal for reasons of policy (5.7.x) says nothing of the address, unless its words do so plainly.
+            Some(told) if policy && told.confidence < PLAIN && speaks_of_the_address(told.category) => {}
             Some(told) if told.confidence >= SURE => {
                 // A sentence of one provider beside a bare "user unknown" says which unknown it means.
                 if by_code(rules, Field::Enhanced, evidence.codes.enhanced.as_deref()).is_none()
@@ -55,36 +78,44 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> (Category, Vec<Hit
                     && beside.confidence >= CERTAIN
                     && beside.category == Category::MailboxDisabled
                 {
-                    return (beside.category, vec![beside.hit, told.hit]);
+                    return Decision { category: beside.category, hits: vec![beside.hit, told.hit], sure: true };
                 }
-                return (told.category, vec![told.hit]);
+                return Decision::by(told);
             }
-            Some(told) if doubtful.is_none() => doubtful = Some((told.category, told.hit)),
+            Some(told) if doubtful.is_none() => doubtful = Some(told),
             _ => {}
         }
     }
-    let codes = [evidence.codes.enhanced.as_deref(), evidence.status];
     if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::Enhanced, c)) {
-        return (category, vec![hit]);
+        return Decision { category, hits: vec![hit], sure: true };
     }
     // Words around the reply are prose for people: help texts name causes that did not happen.
-    if let Some(told) = phrase(rules, "body", evidence.around, evidence)
-        && (told.confidence >= SURE || doubtful.is_none())
-    {
-        return (told.category, vec![told.hit]);
+    let around = phrase(rules, "body", evidence.around, evidence);
+    if let Some(told) = around.as_ref().filter(|t| t.confidence >= SURE) {
+        return Decision { category: told.category, sure: told.confidence >= PLAIN, hits: vec![told.hit.clone()] };
     }
-    if let Some((category, hit)) = doubtful {
-        return (category, vec![hit]);
+    if let Some(told) = doubtful {
+        return Decision::by(told);
     }
+    // System, network, content, policy: none of the address, whatever command the refusal answered.
+    let elsewhere = |c: &str| matches!(c.split('.').nth(1), Some("3" | "4" | "6" | "7"));
+    let elsewhere = codes.into_iter().flatten().any(elsewhere);
     if let Some(rule) = rules.wordless(Table::BounceCode, Field::Reply, &evidence.facts())
         && let (Some(category), Some(code)) = (Category::named(&rule.rule.gives), evidence.codes.smtp)
+        && !(elsewhere && (speaks_of_the_address(category) || category == Category::RecipientFiltered))
     {
-        return (category, vec![Hit::in_field(&rule.rule.id, "report:Diagnostic-Code", None, &code.to_string())]);
+        let hit = Hit::in_field(&rule.rule.id, "report:Diagnostic-Code", None, &code.to_string());
+        return Decision { category, hits: vec![hit], sure: false };
     }
-    match codes.into_iter().find_map(|c| by_code(rules, Field::EnhancedSubject, c)) {
-        Some((category, hit)) => (category, vec![hit]),
-        None => (Category::Unknown, Vec::new()),
+    if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::EnhancedSubject, c)) {
+        return Decision { category, hits: vec![hit], sure: false };
     }
+    around.map_or(Decision { category: Category::Unknown, hits: Vec::new(), sure: false }, Decision::by)
+}
+
+/// Security or policy (RFC 3463 section 3.8), but for the two that say an account is closed.
+fn is_policy(code: &str) -> bool {
+    code.get(1..).is_some_and(|c| c.starts_with(".7.") && !matches!(c, ".7.13" | ".7.17"))
 }
 
 /// What words say.
@@ -103,14 +134,16 @@ fn phrase(rules: &Rules, field: &str, text: &str, evidence: &Evidence<'_>) -> Op
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let text = text.get(..end).unwrap_or_default();
-    let best = rules.best_given(Table::BounceCategory, Field::Diagnostic, text, &evidence.facts())?;
+    let text = codes::without_repeats(text.get(..end).unwrap_or_default());
+    let fires = rules.all_given(Table::BounceCategory, Field::Diagnostic, &text, &evidence.facts());
+    let best = fires.first()?;
     let words = text.get(best.start..best.end).unwrap_or_default();
+    let span = Some((best.start, best.end)).filter(|(a, b)| a < b && matches!(text, Cow::Borrowed(_)));
     Some(Told {
         category: Category::named(&best.rule.gives)?,
         confidence: best.rule.confidence,
         of_a_provider: best.is_of_a_provider(),
-        hit: Hit::in_field(&best.rule.id, field, Some((best.start, best.end)).filter(|(a, b)| a < b), words),
+        hit: Hit::in_field(&best.rule.id, field, span, words),
     })
 }
 

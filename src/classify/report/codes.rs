@@ -2,6 +2,7 @@
 //! Only what is literally there: nothing is derived from words.
 
 use memchr::memchr_iter;
+use std::borrow::Cow;
 
 /// The most specific codes of a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +83,51 @@ impl Codes {
     }
 }
 
+/// A reply of several lines whose lines were run together (Postfix joins them with blanks): without the codes that
+/// stand before each line but the first, for they tear phrases apart.
+pub(super) fn without_repeats(text: &str) -> Cow<'_, str> {
+    let begins = |t: &str| matches!(t.as_bytes(), [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', b'-', ..]);
+    let mut words = text.split_whitespace();
+    let Some(lead) = words.by_ref().find(|t| begins(t)).and_then(|t| t.get(..3)) else { return Cow::Borrowed(text) };
+    if !words.any(|t| t.get(..3) == Some(lead)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut seen = false;
+    let mut repeated = false;
+    for word in text.split_whitespace() {
+        let kept = match word.strip_prefix(lead) {
+            Some("" | "-") if seen => {
+                repeated = true;
+                continue;
+            }
+            Some(rest) if seen && rest.starts_with('-') => {
+                let rest = rest.get(1..).unwrap_or_default();
+                if is_enhanced(rest) {
+                    continue;
+                }
+                rest
+            }
+            Some(_) => {
+                seen = true;
+                word
+            }
+            None if repeated && is_enhanced(word) => continue,
+            None => word,
+        };
+        repeated = false;
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(kept);
+    }
+    Cow::Owned(out)
+}
+
+fn is_enhanced(word: &str) -> bool {
+    enhanced_at(word.as_bytes(), 0) == Some(word.len())
+}
+
 /// A Status field's code: `5.1.1 (comment)`.
 pub(super) fn status(value: &str) -> Option<String> {
     let value = value.trim();
@@ -113,7 +159,8 @@ fn enhanced_at(bytes: &[u8], at: usize) -> Option<usize> {
 /// Whether a reply code begins at `at`, with a separator behind it.
 fn reply_at(bytes: &[u8], at: usize) -> bool {
     matches!(bytes.get(at), Some(b'2' | b'4' | b'5'))
-        && matches!(bytes.get(at + 1), Some(b'0'..=b'5'))
+        // 571 is no code of RFC 5321, but of many servers that refuse for reasons of policy.
+        && (matches!(bytes.get(at + 1), Some(b'0'..=b'5')) || bytes.get(at..at + 3) == Some(b"571"))
         && bytes.get(at + 2).is_some_and(u8::is_ascii_digit)
         && match bytes.get(at + 3) {
             None => true,
@@ -209,6 +256,9 @@ const INTRODUCE: [&[u8]; 15] = [
     b"responded",
 ];
 
+/// Signs of other writing systems behind which a reply is quoted.
+const WIDE: [&str; 6] = ["：", "（", "「", "『", "【", "；"];
+
 fn weight_of_reply(bytes: &[u8], at: usize) -> u8 {
     if starts_line(bytes, at) {
         return 6;
@@ -220,8 +270,19 @@ fn weight_of_reply(bytes: &[u8], at: usize) -> u8 {
     if head.ends_with(b"...") {
         return 7;
     }
+    // The full-width colon and brackets of Chinese and Japanese.
+    if WIDE.iter().any(|w| head.ends_with(w.as_bytes())) {
+        return 5;
+    }
+    // Exchange 5.5: `MSEXCH:IMS:Org:Site:MAIL 3554 (000B099C) 554 Relay access denied`.
+    let hexadecimal = |w: &[u8]| w.len() == 10 && w.get(1..9).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit));
+    if word.starts_with(b"(") && hexadecimal(word) {
+        return 5;
+    }
     match head.last() {
         Some(b':' | b';' | b'\'' | b'"' | b'[' | b'<' | b'#' | b'(' | b'>') => 5,
+        // IronPort: `552-'Message size exceeds ...'`.
+        _ if matches!(bytes.get(at + 3..at + 5), Some(b"-'" | b"-\"")) => 5,
         _ if INTRODUCE.iter().any(|i| word.eq_ignore_ascii_case(i)) => 4,
         _ => 1,
     }
@@ -229,11 +290,27 @@ fn weight_of_reply(bytes: &[u8], at: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Codes, status};
+    use super::{Codes, status, without_repeats};
+
+    #[test]
+    fn lines_that_were_run_together() {
+        let table = [
+            ("550-5.7.1 our policy 550-5.7.1 forbids it 550 5.7.1 ask", "550-5.7.1 our policy forbids it ask"),
+            (
+                "said: 452-4.2.2 The mailbox is out 452-of space 452 now",
+                "said: 452-4.2.2 The mailbox is out of space now",
+            ),
+            ("550 5.1.1 no such user", "550 5.1.1 no such user"),
+            ("550-one line of 1550 octets", "550-one line of 1550 octets"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(without_repeats(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn codes_as_servers_write_them() {
-        let table: [(&str, Option<u16>, Option<&str>); 27] = [
+        let table: [(&str, Option<u16>, Option<&str>); 30] = [
             ("5.1.0 - Unknown address error 550-'5.1.1 no'", Some(550), Some("5.1.1")),
             ("550 5.1.1 <a@example.org>... User unknown", Some(550), Some("5.1.1")),
             ("550-5.1.1 The account does not exist. 550 5.1.1 x", Some(550), Some("5.1.1")),
@@ -260,6 +337,9 @@ mod tests {
             ("550-Please turn on SMTP Authentication", Some(550), None),
             ("server mta-5.5.0-3", None, None),
             ("RCPT TO: 550\n5.1.1 no", Some(550), Some("5.1.1")),
+            ("退信代码：550 User not found", Some(550), None),
+            ("MSEXCH:IMS:Org:Site:MAIL 3554 (000B099C) 554 Relay access denied", Some(554), None),
+            ("5.3.4 - too big 552-'Message size'", Some(552), Some("5.3.4")),
             ("", None, None),
         ];
         for (text, smtp, enhanced) in table {

@@ -56,6 +56,10 @@ fn fate(group: &Group<'_>, message: &Group<'_>) -> Fate {
         words: words.join(" ").trim().to_owned(),
         around: String::new(),
         command: None,
+        is_guess: false,
+        by_program: group
+            .get("diagnostic-code")
+            .is_some_and(|d| typed(d).0.is_some_and(|t| t.eq_ignore_ascii_case("x-unix"))),
         remote_mta: group.get("remote-mta").map(|m| host(typed(m).1)).filter(|m| !m.is_empty()),
         last_attempt: group.get("last-attempt-date").and_then(date),
         will_retry_until: group.get("will-retry-until").and_then(date),

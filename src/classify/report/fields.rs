@@ -138,7 +138,13 @@ pub(super) fn per_recipient<'t>(groups: Vec<Group<'t>>) -> (Group<'t>, Vec<Group
             let next = match recipients.last() {
                 None => true,
                 Some(last) if once(field.name) && last.has(field.name) => true,
-                Some(last) => !opened && (last.has("final-recipient") && (last.has("action") || last.has("status"))),
+                // Only an address begins the next one: some gateways put an empty line behind every field.
+                Some(last) => {
+                    !opened
+                        && is_address(field.name)
+                        && last.has("final-recipient")
+                        && (last.has("action") || last.has("status"))
+                }
             };
             opened = true;
             if next {
@@ -150,6 +156,10 @@ pub(super) fn per_recipient<'t>(groups: Vec<Group<'t>>) -> (Group<'t>, Vec<Group
         }
     }
     (message, recipients)
+}
+
+fn is_address(name: &str) -> bool {
+    ["final-recipient", "original-recipient", "x-actual-recipient"].iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 fn once(name: &str) -> bool {
@@ -179,6 +189,8 @@ pub(super) fn recipient(value: &str) -> Option<Address> {
         Some((_, address)) if address.contains('@') => address,
         _ => rest,
     };
+    let smtp = rest.get(..5).is_some_and(|h| h.eq_ignore_ascii_case("smtp:"));
+    let rest = if smtp { rest.get(5..).unwrap_or_default() } else { rest };
     let rest = if rest.contains("\\x{") { unescape(rest) } else { Cow::Borrowed(rest) };
     let rest = if kind.is_some() && rest.contains('+') { xtext(&rest) } else { rest };
     Address::parse(&rest)
@@ -256,6 +268,12 @@ pub(super) fn is_status(text: &str) -> bool {
         .any(|n| head.get(..n.len()).is_some_and(|h| h.eq_ignore_ascii_case(n)))
 }
 
+/// Whether a text begins like a feedback report, whatever its MIME type says.
+pub(super) fn is_feedback(text: &str) -> bool {
+    let head = text.trim_start();
+    head.get(..14).is_some_and(|h| h.eq_ignore_ascii_case("feedback-type:"))
+}
+
 /// The stretch of `text` that holds a delivery status among other words: from the first line with
 /// a field that only such a status has.
 pub(super) fn embedded_status(text: &str) -> Option<&str> {
@@ -292,7 +310,8 @@ mod tests {
                     Status: 4.4.1\n";
         let (message, recipients) = per_recipient(groups(text));
         assert_eq!(message.get("reporting-mta"), Some("dns; mx.example.org"));
-        assert_eq!(recipients.len(), 3);
+        // The last group belongs to b: only an address begins the next one.
+        assert_eq!(recipients.len(), 2);
         let (_, torn) =
             per_recipient(groups("Final-Recipient: rfc822; b@example.org\n\nAction: failed\nStatus: 5.0.0\n"));
         assert_eq!(torn.len(), 1);

@@ -3,7 +3,7 @@
 use super::category::{self, Evidence};
 use super::codes::{self, Codes};
 use super::original;
-use crate::classify::{Finding, Hit, OriginalMail, Rules};
+use crate::classify::{Finding, Hit, OriginalMail, Rules, speaks_of_the_address};
 use crate::event::{Category, Delivered, DeliveredAction, Failure, Verdict};
 use crate::message::{Address, Mail, received_date};
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -29,6 +29,10 @@ pub(super) struct Fate {
     /// Other words about this recipient.
     pub around: String,
     pub remote_mta: Option<String>,
+    /// The recipient is the only address that could be one.
+    pub is_guess: bool,
+    /// A program took the mail, not a server.
+    pub by_program: bool,
     /// The command that was answered, where it does not stand in the words.
     pub command: Option<&'static str>,
     pub last_attempt: Option<DateTime<Utc>>,
@@ -122,10 +126,18 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
             codes.smtp = Codes::read(comment).smtp;
         }
     }
+    // A status part may hold the bare code of a reply that the notice quotes whole.
+    if own.smtp.is_some() && own.enhanced.is_none() && fate.words.trim().len() <= 4 {
+        let around = Codes::read(&fate.around);
+        if around.smtp == own.smtp && paired(&fate.around, &around) {
+            codes.enhanced = around.enhanced;
+            told = around.at.and_then(|at| fate.around.get(at..)).map(str::to_owned);
+        }
+    }
     codes.enhanced = codes.enhanced.or_else(|| reported.clone());
     let command = fate.command.or_else(|| command(&fate.words)).or_else(|| command(&fate.around));
     let told_words = match &told {
-        Some(text) if fate.words.trim().is_empty() => text.as_str(),
+        Some(text) if fate.words.trim().len() <= 4 => text.as_str(),
         _ => fate.words.as_str(),
     };
     let remote = fate.remote_mta.clone().or_else(|| host(&fate.words)).or_else(|| host(&fate.around));
@@ -139,11 +151,23 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         command,
         provider: provider.or_else(|| rules.provider_of_host(reporting_mta.as_deref()?)),
     };
-    let (mut category, mut why) = category::find(rules, &evidence);
-    // An answer to MAIL speaks of the sender (RFC 5321 section 3.3), never of the recipient.
-    if command == Some("MAIL")
-        && matches!(category, Category::MailboxUnknown | Category::DomainUnknown | Category::RecipientFiltered)
+    let category::Decision { mut category, hits: mut why, sure } = category::find(rules, &evidence);
+    // What runs a program fails by that program's fault, unless its words are sure of another.
+    if fate.by_program && !sure {
+        category = Category::MailerError;
+        why.push(Hit::structure("report.program", "a program took the mail"));
+    }
+    // An answer to CONNECT or EHLO speaks of the host that sends: a domain that is unknown there is ours.
+    if matches!(command, Some("CONNECT" | "EHLO" | "HELO"))
+        && (speaks_of_the_address(category) || category == Category::RecipientFiltered)
+        && category != Category::DomainNoMail
     {
+        let syntax = command != Some("CONNECT") && matches!(codes.smtp, Some(500..=504));
+        category = if syntax { Category::SmtpSyntax } else { Category::IpBlocked };
+        why.push(Hit::in_field("command.greeting", "report:Diagnostic-Code", None, command.unwrap_or_default()));
+    }
+    // An answer to MAIL speaks of the sender (RFC 5321 section 3.3), never of the recipient.
+    if command == Some("MAIL") && (speaks_of_the_address(category) || category == Category::RecipientFiltered) {
         category = Category::SenderRejected;
         why.push(Hit::in_field("command.mail", "report:Diagnostic-Code", None, "MAIL"));
     }
@@ -238,7 +262,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// How servers name the command that was refused.
-const COMMANDS: [(&str, &str); 35] = [
+const COMMANDS: [(&str, &str); 38] = [
     ("in reply to rcpt to", "RCPT"),
     ("in reply to mail from", "MAIL"),
     ("in reply to end of data", "DATA"),
@@ -272,6 +296,9 @@ const COMMANDS: [(&str, &str); 35] = [
     ("failed after i sent the message", "DATA"),
     ("following rcpt command", "RCPT"),
     ("[rcpt_to]", "RCPT"),
+    ("my name was rejected", "EHLO"),
+    ("greeting failed", "CONNECT"),
+    ("failed on data command", "DATA"),
     (">>> rcpt to:", "RCPT"),
     (">>> mail from:", "MAIL"),
 ];
@@ -291,6 +318,14 @@ pub(super) fn command_named(name: &str) -> Option<&'static str> {
 
 /// The SMTP command that was answered, where the text says so.
 pub(super) fn command(text: &str) -> Option<&'static str> {
+    // Postfix breaks its notice within the words: "(in\n    reply to RCPT TO command)".
+    let folded;
+    let text = if memchr::memchr(b'\n', text.as_bytes()).is_some() {
+        folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        folded.as_str()
+    } else {
+        text
+    };
     let hit = COMMAND.as_ref()?.find(text)?;
     COMMANDS.get(hit.pattern().as_usize()).map(|(_, c)| *c)
 }

@@ -2,9 +2,12 @@
 //! People talk about bounces, forward and quote them: words alone never make a report.
 
 use super::judge::Outcome;
+use super::recipients;
 use super::sections::Sections;
 use crate::classify::{Field, Hit, Rules, Table};
+use crate::event::DeliveredAction;
 use crate::message::{Address, Mail};
+use std::collections::BTreeSet;
 
 /// Evidence needed before the text is read as a report.
 const ENOUGH: u8 = 3;
@@ -19,6 +22,10 @@ pub(super) struct Gate {
     pub confidence: f32,
     /// A mail server by its name or its headers, not by its words.
     pub sure: bool,
+    /// Nothing but that no person sent it.
+    pub weak: bool,
+    /// From the null sender.
+    pub returned_to_us: bool,
 }
 
 /// The signs of a machine in a mail's headers.
@@ -39,14 +46,21 @@ impl Signs {
     pub(super) fn of(mail: &Mail<'_>, mime: &str, report_type: &str) -> Option<Self> {
         let from = mail.from();
         let from_is = |names: &[&str]| from.as_ref().is_some_and(|a| is_named(a, names));
+        let daemon = is_daemon(mail);
+        // The last is Italy's certified mail.
+        let postmaster = from_is(&["postmaster", "mailadmin", "mailerror", "postacertificata"]);
         let automatic = mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"));
         let signs = Self {
-            daemon: is_daemon(mail),
-            null_sender: matches!(mail.return_path(), Some(None)),
+            daemon,
+            null_sender: match mail.return_path() {
+                Some(path) => path.is_none(),
+                // Mails kept in files often lost it; a daemon's was null.
+                None => daemon || postmaster,
+            },
             failed: mail.has_header("X-Failed-Recipients"),
             report_mime: mime == "multipart/report"
                 && !matches!(report_type, "disposition-notification" | "feedback-report" | "tlsrpt"),
-            postmaster: from_is(&["postmaster", "mailadmin", "mailerror"]),
+            postmaster,
             robot: automatic
                 || from.is_none()
                 || from_is(&["noreply", "donotreply", "ndr", "bounce", "sysadmin", "admin"]),
@@ -59,7 +73,7 @@ impl Signs {
 }
 
 /// Weighs the signs of a machine.
-pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Gate> {
+pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, others: &BTreeSet<String>, rules: &Rules) -> Option<Gate> {
     let signs = sections.signs?;
     let Signs { daemon, null_sender, failed, report_mime, postmaster, robot } = signs;
     let subject = mail.subject().unwrap_or_default();
@@ -71,15 +85,19 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
     {
         return None;
     }
+    // A server tells its own postmaster of other people's sessions in a bounce's words.
+    if rules.matches(Table::Report, Field::Subject, subject).iter().any(|m| m.rule.gives == "none") {
+        return None;
+    }
     let mut hits = Vec::new();
     let mut outcome = None;
     let mut words = 0;
-    for (table_field, field, text, weight) in
+    for (place, field, text, weight) in
         [(Field::Subject, "header:Subject", subject, 2), (Field::Body, "body", sections.notice.as_str(), 2)]
     {
-        let found = match table_field {
-            Field::Body => rules.matches_folded(Table::Report, table_field, sections.folded(), INTRODUCTION),
-            _ => rules.matches(Table::Report, table_field, text),
+        let found = match place {
+            Field::Body => rules.matches_folded(Table::Report, place, sections.folded(), INTRODUCTION),
+            _ => rules.matches(Table::Report, place, text),
         };
         let best =
             found.iter().max_by(|a, b| a.rule.confidence.total_cmp(&b.rule.confidence).then(b.start.cmp(&a.start)));
@@ -88,11 +106,27 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
             let matched = text.get(best.start..best.end).unwrap_or_default();
             hits.push(Hit::in_field(&best.rule.id, field, Some((best.start, best.end)), matched));
             // A subject that speaks of failure outweighs a body that promises to go on.
-            let delay = found.iter().any(|m| m.rule.gives == "delay");
-            outcome = outcome
-                .or(Some(if delay { Outcome::Delayed } else { Outcome::Failed }).filter(|_| best.rule.gives != "hint"));
+            let says = |what: &str| found.iter().any(|m| m.rule.gives == what);
+            let told = match best.rule.gives.as_str() {
+                "hint" => None,
+                _ if says("delay") => Some(Outcome::Delayed),
+                "delivered" => Some(Outcome::Done(DeliveredAction::Delivered)),
+                "relayed" => Some(Outcome::Done(DeliveredAction::Relayed)),
+                _ => Some(Outcome::Failed),
+            };
+            outcome = outcome.or(told);
         }
     }
+    // A daemon that returns a mail reports on it, in whatever language.
+    let returned = daemon && (sections.original_is_part || !sections.copy.is_empty());
+    // So does one that writes about an address that is not its own, or a postmaster who tells a code besides: servers
+    // write no absence notes.
+    let about = words == 0
+        && null_sender
+        && (daemon || postmaster)
+        && !is_conversation(mail)
+        && rules.best(Table::AutoReply, Field::Subject, subject).is_none_or(|m| m.rule.confidence < 0.8)
+        && recipients::names_somebody(&sections.notice, others, !daemon);
     let score = words
         + u8::from(daemon) * 2
         + u8::from(null_sender)
@@ -100,10 +134,9 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
         + u8::from(report_mime) * 2
         + u8::from(postmaster)
         + u8::from(robot)
+        + u8::from(about) * 2
         + u8::from(sections.original_is_part && words > 0);
-    // A daemon that returns a mail reports on it, in whatever language.
-    let returned = daemon && (sections.original_is_part || !sections.copy.is_empty());
-    if score + u8::from(returned) < ENOUGH || (words == 0 && !failed && !report_mime && !returned) {
+    if score + u8::from(returned) < ENOUGH || (words == 0 && !failed && !report_mime && !returned && !about) {
         return None;
     }
     if hits.is_empty() {
@@ -113,23 +146,39 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
         outcome: outcome.unwrap_or_default(),
         hits,
         sure: daemon || failed || report_mime,
+        returned_to_us: null_sender,
+        weak: !(daemon || failed || report_mime || postmaster),
         confidence: f32::from(score.min(6)).mul_add(0.05, 0.65),
     })
 }
 
 /// The names under which mail servers write.
 fn is_daemon(mail: &Mail<'_>) -> bool {
-    const NAMES: [&str; 6] = [
+    const NAMES: [&str; 15] = [
         "mailer-daemon",
         "mailer daemon",
+        "mailer_daemon",
+        "mailerdaemon",
+        "mail-daemon",
+        "mail daemon",
+        "maildaemon",
         "mail delivery s",
-        "mail delivery sub",
         "mail.delivery.system",
         "mail deliver system",
+        "mdaemon at ",
+        "<mdaemon@",
+        "courier mail server at",
+        "mail sieve subsystem",
+        "microsoftexchange329e71ec88ae4615bbc36ab6ce41109e",
     ];
+    if mail.has_header("X-MS-Exchange-Message-Is-Ndr") {
+        return true;
+    }
     mail.headers_raw("From").next().is_some_and(|value| {
         let value = value.to_ascii_lowercase();
-        NAMES.iter().any(|n| value.contains(n))
+        value.trim() == "<>"
+            || NAMES.iter().any(|n| value.contains(n))
+            || ["daemon@", "<daemon@"].iter().any(|n| value.starts_with(n) || value.contains(" <daemon@"))
     })
 }
 

@@ -17,10 +17,11 @@ mod mdn;
 mod notification;
 mod original;
 mod other;
+mod recipients;
 mod sections;
 mod text;
 
-use super::{Finding, Rules};
+use super::{Field, Finding, OriginalMail, Rules, Table};
 use crate::event::UnclassifiedReason;
 use crate::message::{Address, Mail};
 use judge::Report;
@@ -79,7 +80,7 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
         // In the text of a mail the fields count only when a machine wrote it: people quote them.
         sections.signs?;
         let text = fields::embedded_status(&sections.notice).or_else(|| fields::embedded_status(&sections.copy))?;
-        machine::look(mail, sections, rules)?;
+        machine::look(mail, sections, &others(mail, sections), rules)?;
         dsn::read([text])?
     } else if sections.signs.is_none() && (mail.in_reply_to().is_some() || machine::is_conversation(mail)) {
         // A person's forward that kept the parts of the report.
@@ -119,16 +120,36 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
 
 /// A report in words only.
 fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Report> {
-    let gate = machine::look(mail, sections, rules)?;
+    let others = others(mail, sections);
+    let gate = machine::look(mail, sections, &others, rules)?;
     // Words alone, and of nobody: an automatic answer that says it was "not delivered to a person".
     let named = |f: &judge::Fate| f.recipient.is_some() || codes::Codes::read(&f.words) != codes::Codes::default();
-    let others = others(mail, sections);
     let original = sections.original.clone().or_else(|| original::described(&sections.notice));
+    // A copied header block is as good as a part of its own.
+    let copied = |o: &OriginalMail| o.message_id.is_some() || (o.subject.is_some() && !o.to.is_empty());
+    let returned = sections.original_is_part || original.as_ref().is_some_and(copied);
     let mut fates = text::fates(&sections.notice, failed_recipients(mail), &others, gate.outcome);
+    // A robot's words without a server's: "this address is not read, your message was not delivered, write to …".
+    if gate.weak && !returned {
+        let own: Vec<Address> = mail.addresses("To");
+        let known = |f: &judge::Fate| {
+            !f.is_guess && f.recipient.as_ref().is_some_and(|r| own.iter().all(|o| o.domain() != r.domain()))
+        };
+        let caused = |f: &judge::Fate| {
+            codes::Codes::read(&f.words) != codes::Codes::default()
+                || rules
+                    .best(Table::BounceCategory, Field::Diagnostic, text::head(&f.words))
+                    .is_some_and(|m| m.rule.confidence >= 0.8)
+        };
+        let in_subject = gate.returned_to_us && gate.hits.iter().any(|h| h.field == "header:Subject");
+        if !fates.iter().any(|f| known(f) && (in_subject || caused(f))) {
+            return None;
+        }
+    }
     if let [only] = fates.as_mut_slice()
         && only.recipient.is_none()
     {
-        if !gate.sure && !sections.original_is_part && !named(only) {
+        if !gate.sure && !returned && !named(only) {
             return None;
         }
         only.recipient = only_recipient(original.as_ref());
@@ -165,7 +186,7 @@ fn others(mail: &Mail<'_>, sections: &Sections<'_>) -> BTreeSet<String> {
 }
 
 /// The original's recipient, where it has one only.
-fn only_recipient(original: Option<&super::OriginalMail>) -> Option<Address> {
+fn only_recipient(original: Option<&OriginalMail>) -> Option<Address> {
     match original?.to.as_slice() {
         [one] => Some(one.clone()),
         _ => None,

@@ -65,7 +65,13 @@ fn fates(kind: &str, event: &Value) -> Vec<Fate> {
         .take(MAX_RECIPIENTS)
         .map(|r| {
             let address = r.as_str().map(str::to_owned).or_else(|| str_of(r, "emailAddress"));
-            let words = str_of(r, "diagnosticCode").or_else(|| str_of(body, "smtpResponse")).unwrap_or_default();
+            // Where no server answered, Amazon's own word for the cause stands in.
+            let named = |n: &str| str_of(body, n).map(|v| format!("{n}: {v}"));
+            let words = str_of(r, "diagnosticCode")
+                .or_else(|| str_of(body, "smtpResponse"))
+                .or_else(|| named("bounceSubType"))
+                .or_else(|| named("delayType"))
+                .unwrap_or_default();
             Fate {
                 recipient: address.as_deref().and_then(Address::parse),
                 outcome,
@@ -83,6 +89,11 @@ fn fates(kind: &str, event: &Value) -> Vec<Fate> {
 fn complaints(event: &Value, hit: &Hit, original: Option<&OriginalMail>) -> Vec<Finding> {
     let Some(body) = event.get("complaint") else { return Vec::new() };
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(|s| s.chars().take(200).collect::<String>());
+    let subtype = match text("complaintFeedbackType").as_deref() {
+        Some("not-spam") => Some("arf_not_spam"),
+        Some("auth-failure") => Some("arf_auth_failure"),
+        _ => None,
+    };
     let complaint = Complaint {
         feedback_type: text("complaintFeedbackType").unwrap_or_else(|| "abuse".to_owned()),
         format: ComplaintFormat::Other,
@@ -101,7 +112,11 @@ fn complaints(event: &Value, hit: &Hit, original: Option<&OriginalMail>) -> Vec<
         .map(|r| Finding {
             recipient: r.get("emailAddress").and_then(Value::as_str).and_then(Address::parse),
             original: original.cloned(),
-            ..Finding::new(Verdict::Complaint { complaint: complaint.clone() }, 0.97).because(hit.clone())
+            ..match subtype {
+                Some(subtype) => Finding::other(subtype, 0.97),
+                None => Finding::new(Verdict::Complaint { complaint: complaint.clone() }, 0.97),
+            }
+            .because(hit.clone())
         })
         .collect()
 }

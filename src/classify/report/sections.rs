@@ -1,10 +1,11 @@
 //! The sections of a report: the words for people, the machine-readable parts, the original.
 
-use super::machine::Signs;
+use super::machine::{self, Signs};
 use super::{fields, original};
+use crate::classify::people;
 use crate::classify::rules::Folded;
 use crate::classify::{Field, OriginalMail, Rules, Table};
-use crate::message::{Mail, Part};
+use crate::message::{self, Mail, Part};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -13,6 +14,8 @@ const MAX_NOTICE: usize = 64 * 1024;
 /// Octets read of one machine-readable part: 5,000 recipients fit.
 const MAX_STATUS: usize = 4 * 1024 * 1024;
 
+/// Octets of a text that may be a gateway's footer.
+const FOOTER: usize = 512;
 /// Octets of the words for people in which rules look.
 const WINDOW: usize = 8 * 1024;
 
@@ -52,7 +55,8 @@ impl<'a> Sections<'a> {
         out.signs = Signs::of(mail, &out.mime, &out.report_type);
         let mut html: Option<Cow<'a, str>> = None;
         let root = mail.message().parts.first().map(std::ptr::from_ref);
-        for part in mail.parts().into_iter().filter(|p| p.depth == 0) {
+        let parts = mail.parts();
+        for &part in parts.iter().filter(|p| p.depth == 0) {
             let inner = part.inner();
             if out.original.is_none() && root != Some(std::ptr::from_ref(inner)) {
                 out.original = original::of_part(inner, &mail.message().raw_message);
@@ -61,19 +65,27 @@ impl<'a> Sections<'a> {
                     continue;
                 }
             }
-            out.take(part, &mut html);
+            out.take(mail, part, &mut html);
         }
-        if out.notice.trim().is_empty()
+        if out.statuses.is_empty() && out.signs.is_some_and(|s| s.daemon) && !machine::is_conversation(mail) {
+            out.take_wrapped(&parts);
+        }
+        // A multipart whose boundary nobody named has no parts.
+        if out.is_bare() && html.is_none() && out.mime.starts_with("multipart/") {
+            let raw = mail.raw();
+            let body = memchr::memmem::find(raw, b"\r\n\r\n").and_then(|at| raw.get(at + 4..)).unwrap_or_default();
+            out.notice = text_of(body.get(..body.len().min(MAX_NOTICE)).unwrap_or(body)).into_owned();
+        }
+        // The notice may be HTML alone, with a footer in plain text that a gateway put beside it.
+        let footer = out.mime == "multipart/mixed" && out.notice.len() < FOOTER && !out.notice.contains(['<', ':']);
+        if (out.notice.trim().is_empty() || footer)
             && let Some(html) = html
         {
             let mut end = html.len().min(MAX_NOTICE * 4);
             while !html.is_char_boundary(end) {
                 end -= 1;
             }
-            out.notice = mail_parser::decoders::html::html_to_text(html.get(..end).unwrap_or_default());
-            if out.notice.contains('\r') {
-                out.notice = to_lf(&out.notice);
-            }
+            out.notice = people::html_text(html.get(..end).unwrap_or_default());
         }
         let mut end = out.notice.len().min(MAX_NOTICE);
         while !out.notice.is_char_boundary(end) {
@@ -88,6 +100,11 @@ impl<'a> Sections<'a> {
         out
     }
 
+    /// Whether nothing was found that a report could be read from.
+    fn is_bare(&self) -> bool {
+        self.notice.trim().is_empty() && self.statuses.is_empty() && self.original.is_none() && self.feedback.is_none()
+    }
+
     /// The begin of the notice as the rules read it.
     pub(super) fn folded(&self) -> &Folded {
         self.folded.get_or_init(|| {
@@ -99,7 +116,22 @@ impl<'a> Sections<'a> {
         })
     }
 
-    fn take<'x>(&mut self, part: Part<'a, 'x>, html: &mut Option<Cow<'a, str>>)
+    /// A gateway's daemon passes a report on inside a mail of its own: the status and the original are one level below.
+    fn take_wrapped<'x>(&mut self, parts: &[Part<'a, 'x>])
+    where
+        'x: 'a,
+    {
+        let mut inside = parts.iter().filter(|p| p.depth == 1);
+        let is_status = |mime: &str| matches!(mime, "message/delivery-status" | "message/global-delivery-status");
+        let statuses: Vec<_> =
+            inside.clone().filter(|p| is_status(&p.mime_type())).map(|p| text_of(p.bytes())).collect();
+        if !statuses.is_empty() {
+            self.statuses = statuses;
+            self.original = inside.find_map(|p| original::of_message(p.message()?));
+        }
+    }
+
+    fn take<'x>(&mut self, mail: &'a Mail<'x>, part: Part<'a, 'x>, html: &mut Option<Cow<'a, str>>)
     where
         'x: 'a,
     {
@@ -135,14 +167,17 @@ impl<'a> Sections<'a> {
             | "message/rfc822-headers"
             | "message/global-headers"
             | "text/rfc822"
+            // Cut off within its headers.
+            | "message/rfc822"
+            | "message/global"
             | "message/partial" => self.take_headers(&text_of(part.bytes())),
             "text/calendar" => self.calendar = Some(text_of(part.bytes().get(..MAX_NOTICE).unwrap_or(part.bytes()))),
             "text/html" => {
                 if html.is_none() {
-                    *html = Some(text_of(part.bytes()));
+                    *html = Some(part_text(mail, part));
                 }
             }
-            _ if mime.starts_with("text/") || mime.starts_with("multipart/") => self.take_text(part, &name),
+            _ if mime.starts_with("text/") || mime.starts_with("multipart/") => self.take_text(mail, part, &name),
             _ => {
                 let bytes = part.bytes();
                 if name.contains("status")
@@ -154,15 +189,26 @@ impl<'a> Sections<'a> {
                         self.statuses.push(text);
                         return;
                     }
+                    if fields::is_feedback(&text) && self.feedback.is_none() {
+                        self.feedback = Some(text);
+                        return;
+                    }
                 }
                 self.attachments.push((name, mime));
             }
         }
     }
 
-    fn take_text(&mut self, part: Part<'a, '_>, name: &str) {
+    fn take_text<'x>(&mut self, mail: &'a Mail<'x>, part: Part<'a, 'x>, name: &str)
+    where
+        'x: 'a,
+    {
         let bytes = part.bytes();
-        let text = text_of(bytes.get(..MAX_NOTICE).unwrap_or(bytes));
+        let text = if bytes.len() > MAX_NOTICE {
+            text_of(bytes.get(..MAX_NOTICE).unwrap_or(bytes))
+        } else {
+            part_text(mail, part)
+        };
         if fields::is_status(&text) {
             self.statuses.push(text_of(bytes));
             return;
@@ -232,11 +278,21 @@ fn starts_line(text: &str, at: usize) -> bool {
     !line.contains(|c: char| c.is_alphanumeric())
 }
 
+/// The text of a part with LF line ends.
+fn part_text<'a, 'x: 'a>(mail: &'a Mail<'x>, part: Part<'a, 'x>) -> Cow<'a, str> {
+    match message::text_of(mail.message(), part.inner()) {
+        // A multipart without its parts, for one.
+        Cow::Borrowed("") => text_of(part.bytes()),
+        Cow::Borrowed(text) => text_of(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(to_lf(&text)),
+    }
+}
+
 /// A part's octets as text with LF line ends.
 fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes);
     // Most are UTF-8, and the strict check is several times faster.
-    let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+    let text = std::str::from_utf8(bytes).map_or_else(|_| message::text_of_octets(bytes), Cow::Borrowed);
     if memchr::memchr(b'\r', text.as_bytes()).is_some() { Cow::Owned(to_lf(&text)) } else { text }
 }
 

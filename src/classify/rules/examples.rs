@@ -78,7 +78,11 @@ impl Rules {
         let facts = Facts {
             provider: rule.when.provider.first().map(String::as_str),
             status: status.as_deref(),
-            smtp: if rule.table == Table::BounceCode { rule.example.parse().ok() } else { rule.when.smtp.first().copied() },
+            smtp: if rule.table == Table::BounceCode {
+                rule.example.parse().ok()
+            } else {
+                rule.when.smtp.first().copied()
+            },
             command: rule.when.command.first().map(String::as_str),
         };
         let fires: Vec<Match<'_>> = if rule.is_wordless() {

@@ -8,6 +8,10 @@ pub struct Folded {
     steps: Vec<(usize, usize)>,
 }
 
+fn is_east_asian(c: char) -> bool {
+    ('\u{2e80}'..'\u{ac00}').contains(&c) || ('\u{ff00}'..'\u{fff0}').contains(&c)
+}
+
 /// ASCII white space as `char::is_whitespace` has it.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
@@ -24,12 +28,17 @@ impl Folded {
         let mut steps: Vec<(usize, usize)> = Vec::new();
         let mut shift: isize = 0;
         let mut gap = false;
+        let mut broken = false;
         for (at, c) in original.char_indices() {
             if c.is_whitespace() || c == '\u{200b}' {
                 gap = true;
+                broken |= c == '\n';
                 continue;
             }
-            if std::mem::take(&mut gap) && !text.is_empty() {
+            // Chinese and Japanese have no spaces: a line broken in their midst is none either.
+            let within =
+                std::mem::take(&mut broken) && is_east_asian(c) && text.chars().next_back().is_some_and(is_east_asian);
+            if std::mem::take(&mut gap) && !text.is_empty() && !within {
                 text.push(' ');
             }
             let now = at.cast_signed() - text.len().cast_signed();

@@ -35,6 +35,7 @@ pub use rule::{Facts, Field, Rule, Table, When};
 use super::policy::BouncePolicy;
 use matcher::Matcher;
 use rule::RuleFile;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -43,9 +44,11 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("auto_reply.toml", include_str!("auto_reply.toml")),
     ("bounce_category.toml", include_str!("bounce_category.toml")),
     ("bounce_code.toml", include_str!("bounce_code.toml")),
+    ("bounce_provider.toml", include_str!("bounce_provider.toml")),
     ("challenge.toml", include_str!("challenge.toml")),
     ("other.toml", include_str!("other.toml")),
     ("provider.toml", include_str!("provider.toml")),
+    ("provider_host.toml", include_str!("provider_host.toml")),
     ("report.toml", include_str!("report.toml")),
     ("unsubscribe.toml", include_str!("unsubscribe.toml")),
 ];
@@ -105,13 +108,11 @@ impl Match<'_> {
         !self.rule.when.provider.is_empty()
     }
 
-    fn counts_more_than(&self, other: &Self) -> bool {
-        let (own, others) = (self.is_of_a_provider(), other.is_of_a_provider());
-        if own != others {
-            return own;
-        }
-        let (own, others) = (self.rule.confidence, other.rule.confidence);
-        own > others || (own >= others && self.start < other.start)
+    /// What counts most first: what is of a provider, then by confidence, then the earliest place.
+    fn by_weight(&self, other: &Self) -> Ordering {
+        (other.is_of_a_provider().cmp(&self.is_of_a_provider()))
+            .then(other.rule.confidence.total_cmp(&self.rule.confidence))
+            .then(self.start.cmp(&other.start))
     }
 }
 
@@ -227,16 +228,17 @@ impl Rules {
         most(self.matches_folded(table, field, folded, octets).into_iter())
     }
 
-    /// The match that counts most, given what is known besides: a rule for this provider comes before every rule for
-    /// all of them.
+    /// What fires, given what is known besides, the match that counts most first: a rule for this provider comes before
+    /// every rule for all of them.
     #[must_use]
-    pub fn best_given(&self, table: Table, field: Field, text: &str, facts: &Facts<'_>) -> Option<Match<'_>> {
-        let folded = Folded::new(text);
-        let worded = most(self.firing(table, field, &folded, usize::MAX, facts).into_iter());
-        match worded {
-            Some(found) if found.is_of_a_provider() => Some(found),
-            other => self.wordless(table, field, facts).or(other),
+    pub fn all_given(&self, table: Table, field: Field, text: &str, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        let mut fires = self.firing(table, field, &Folded::new(text), usize::MAX, facts);
+        // The sort is stable: what counts the same stays in the order of the rules.
+        fires.sort_by(Match::by_weight);
+        if fires.first().is_none_or(|m| !m.is_of_a_provider()) {
+            fires.splice(0..0, self.wordless(table, field, facts));
         }
+        fires
     }
 
     /// The first rule without words that fires by what is known; the user's rules come before the program's.
@@ -271,7 +273,7 @@ impl Rules {
 }
 
 fn most<'r>(matches: impl Iterator<Item = Match<'r>>) -> Option<Match<'r>> {
-    matches.reduce(|a, b| if b.counts_more_than(&a) { b } else { a })
+    matches.reduce(|a, b| if b.by_weight(&a) == Ordering::Less { b } else { a })
 }
 
 impl fmt::Debug for Rules {
@@ -337,7 +339,10 @@ mod tests {
         let rules = Rules::with_extra(&files, BouncePolicy::default()).expect("rules are right");
         let best = |text: &str, provider: Option<&str>, smtp: Option<u16>| {
             let facts = Facts { provider, smtp, ..Facts::default() };
-            rules.best_given(Table::BounceCategory, Field::Diagnostic, text, &facts).map(|m| m.rule.gives.clone())
+            rules
+                .all_given(Table::BounceCategory, Field::Diagnostic, text, &facts)
+                .first()
+                .map(|m| m.rule.gives.clone())
         };
         assert_eq!(best("550 user unknown", None, None).as_deref(), Some("mailbox_unknown"));
         assert_eq!(best("550 user unknown", Some("odd"), None).as_deref(), Some("virus"));

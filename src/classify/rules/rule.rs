@@ -21,7 +21,9 @@ pub enum Table {
     Other,
     /// Who receives for a domain; gives a provider's name.
     Provider,
-    /// A delivery report without a structure; gives `bounce`, `delay` or `hint`.
+    /// A delivery report without a structure; gives `bounce`, `delay`, `delivered`, `relayed`,
+    /// `hint`, `copy` for the line behind which the
+    /// original begins, or `none` for what only looks like a report.
     Report,
     /// A wish to get no more mail; gives a scope.
     Unsubscribe,
@@ -101,7 +103,7 @@ impl Table {
             Self::BounceCategory | Self::BounceCode => Category::named(gives).is_some(),
             Self::Challenge => gives == "challenge",
             Self::Other | Self::Provider => is_name(gives),
-            Self::Report => matches!(gives, "bounce" | "delay" | "hint" | "copy"),
+            Self::Report => matches!(gives, "bounce" | "delay" | "delivered" | "relayed" | "hint" | "copy" | "none"),
             // `none`: words that look like a wish and are none.
             Self::Unsubscribe => gives == "none" || word::<UnsubscribeScope>(gives).is_some(),
         }
@@ -255,13 +257,15 @@ impl Rule {
         if let Some(code) = self.when.smtp.iter().find(|c| !matches!(c, 2 | 4 | 5 | 200..600)) {
             return wrong(format!("`when.smtp`: {code} is neither a reply code nor 2, 4 or 5 for a class"));
         }
-        const COMMANDS: [&str; 6] = ["CONNECT", "EHLO", "HELO", "MAIL", "RCPT", "DATA"];
         if let Some(command) = self.when.command.iter().find(|c| !COMMANDS.contains(&c.as_str())) {
             return wrong(format!("`when.command`: `{command}` is none of {}", COMMANDS.join(", ")));
         }
         Ok(())
     }
 }
+
+/// Commands that `when` may name.
+const COMMANDS: [&str; 6] = ["CONNECT", "EHLO", "HELO", "MAIL", "RCPT", "DATA"];
 
 fn is_status(pattern: &str) -> bool {
     let mut pieces = pattern.split('.');
