@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::nesting;
 use chrono::{DateTime, TimeZone, Utc};
-use mail_parser::{Addr, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Addr, Header, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -83,15 +83,19 @@ impl<'x> Mail<'x> {
     /// Every header field, top to bottom, as it stands between colon and line end. What is not UTF-8 in it is
     /// replaced: mail-parser's own list leaves such fields out, so that the lines around them would be miscounted.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        self.message.headers().iter().map(|header| {
-            let value = self.message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
-            (header.name.as_str().trim_end(), String::from_utf8_lossy(value.unwrap_or_default()))
-        })
+        let headers = self.message.headers().iter();
+        headers.map(|h| (h.name.as_str().trim_end(), String::from_utf8_lossy(self.raw_value(h))))
+    }
+
+    fn raw_value(&self, header: &Header<'_>) -> &[u8] {
+        self.message.raw_message.get(header.offset_start as usize..header.offset_end as usize).unwrap_or_default()
     }
 
     /// Every header of that name as [`Self::fields`] has it. Letter case does not matter.
     pub fn headers_raw<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
-        self.fields().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| trimmed(value))
+        let named =
+            self.message.headers().iter().filter(move |h| h.name.as_str().trim_end().eq_ignore_ascii_case(name));
+        named.map(|h| trimmed(String::from_utf8_lossy(self.raw_value(h))))
     }
 
     /// Whether there is a header of that name.

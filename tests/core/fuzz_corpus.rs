@@ -6,6 +6,8 @@ use std::path::Path;
 
 #[path = "../fuzz/targets/codec.rs"]
 mod codec;
+#[path = "../fuzz/targets/mail.rs"]
+mod mail;
 #[path = "../fuzz/targets/session.rs"]
 mod session;
 
@@ -27,4 +29,9 @@ fn codec_inputs() {
 #[test]
 fn session_inputs() {
     corpus("session", session::run);
+}
+
+#[test]
+fn mail_inputs() {
+    corpus("mail", mail::run);
 }

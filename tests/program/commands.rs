@@ -22,10 +22,12 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_names_every_command_and_every_exit_code() {
     let help = stdout(&run(&["--help"]));
-    for word in ["poll", "check", "replay", "demo", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"] {
+    for word in
+        ["poll", "check", "replay", "demo", "rules", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"]
+    {
         assert!(help.contains(word), "{word} in {help}");
     }
-    for command in ["poll", "check", "replay"] {
+    for command in ["poll", "check", "replay", "rules"] {
         assert!(stdout(&run(&[command, "--help"])).contains("Example"), "{command}");
     }
 }
@@ -156,4 +158,80 @@ fn every_mistake_is_on_a_line_of_its_own() {
         lines.iter().all(|l| l.starts_with("error: ") && l.contains("c.yaml:") && !l.contains("hunter2")),
         "{lines:?}"
     );
+}
+
+const OUR_RULES: &str = r#"
+[[rule]]
+id = "bounce_category.our_partner.closed"
+table = "bounce_category"
+gives = "mailbox_disabled"
+in = ["diagnostic"]
+when = { provider = ["our_partner"], status = ["5.7."] }
+any = ["access denied"]
+example = "550 5.7.1 Access denied"
+source = "their postmaster"
+
+[[rule]]
+id = "provider.our_partner"
+table = "provider"
+gives = "our_partner"
+in = ["host"]
+any = ["mx.partner.example"]
+example = "mx.partner.example"
+source = "our own customers"
+"#;
+
+#[test]
+fn rules_are_listed_checked_and_tried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("writes");
+        path.display().to_string()
+    };
+    let ours = file("ours.toml", OUR_RULES);
+    let list = run(&["rules", "list", "--search", "our_partner", "--rules", &ours]);
+    assert!(stdout(&list).contains("bounce_category.our_partner.closed"), "{}", stdout(&list));
+    let json =
+        stdout(&run(&["rules", "list", "--table", "provider", "--search", "our_partner", "--rules", &ours, "--json"]));
+    let rule: Value = serde_json::from_str(json.trim()).expect("one rule");
+    assert_eq!(rule["gives"], "our_partner");
+    let checked = run(&["rules", "check", "--rules", &ours]);
+    assert!(checked.status.success() && stdout(&checked).contains("no faults"), "{}", stdout(&checked));
+
+    let case =
+        "[[case]]\ntext = \"550 5.7.1 Access denied\"\nhost = \"mx.partner.example\"\ngives = \"mailbox_disabled\"\n";
+    let cases = file("cases.toml", case);
+    let tried = run(&["rules", "test", &cases, "--rules", &ours]);
+    assert!(tried.status.success() && stdout(&tried).contains("no differences"), "{}", stdout(&tried));
+    // Without the rules the answer is another one.
+    let tried = run(&["rules", "test", &cases]);
+    assert_eq!(tried.status.code(), Some(78));
+    assert!(stdout(&tried).contains("instead of mailbox_disabled"), "{}", stdout(&tried));
+
+    let mail = file("mail.eml", MAIL);
+    let shown = run(&["rules", "test", &mail]);
+    assert!(shown.status.success() && stdout(&shown).contains("mail.eml: reply"), "{}", stdout(&shown));
+}
+
+#[test]
+fn wrong_rules_are_told_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("wrong.toml");
+    let table = [
+        (OUR_RULES.replace("mailbox_disabled", "gone"), "table bounce_category knows no `gone`"),
+        (
+            OUR_RULES.replace("any = [\"access denied\"]", "pattern = \"(\""),
+            "no regular expression that this program takes",
+        ),
+        (OUR_RULES.replace("example = \"550 5.7.1 Access denied\"", "example = \"no\""), "its example does not hit it"),
+        ("[[rule]]\nid = 1\n".to_owned(), "not a rule file"),
+    ];
+    for (text, words) in table {
+        fs::write(&path, &text).expect("writes");
+        let output = run(&["rules", "check", "--rules", &path.display().to_string()]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

@@ -28,7 +28,10 @@ struct Open<'h> {
     sense: Sense,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent states of one pass")]
 struct Writer<'h> {
+    /// Whether quotes and signatures are of interest.
+    marks: bool,
     lines: Vec<Line<'static>>,
     line: String,
     /// White space since the last visible character.
@@ -43,7 +46,22 @@ struct Writer<'h> {
 
 /// The lines of an HTML body.
 pub fn lines(html: &str) -> Vec<Line<'static>> {
+    read(html, true)
+}
+
+/// The visible text of an HTML body, a line for each block, whatever its markup says of quotes.
+pub fn text(html: &str) -> String {
+    let mut out = String::new();
+    for line in read(html, false) {
+        out.push_str(&line.text);
+        out.push('\n');
+    }
+    out
+}
+
+fn read(html: &str, marks: bool) -> Vec<Line<'static>> {
     let mut writer = Writer {
+        marks,
         lines: Vec::new(),
         line: String::new(),
         gap: false,
@@ -188,6 +206,11 @@ impl<'h> Writer<'h> {
         let blockquote = name.eq_ignore_ascii_case("blockquote");
         if attributes.is_empty() && !blockquote {
             return None;
+        }
+        if !self.marks {
+            let hidden =
+                attribute(attributes, "style").is_some_and(|s| has(s, "display:none") || has(s, "display: none"));
+            return hidden.then_some(Sense::Hidden);
         }
         let class = attribute(attributes, "class").unwrap_or_default();
         let id = attribute(attributes, "id").unwrap_or_default();

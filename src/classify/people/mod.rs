@@ -14,7 +14,7 @@
 mod automatic;
 mod date_words;
 mod dates;
-mod html;
+pub(super) mod html;
 mod language;
 mod lines;
 mod marks;
@@ -47,16 +47,6 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
         .or_else(|| unsubscribe::by_words(rules, subject, &words))
         .or_else(|| reply(mail, subject, &words))?;
     Some(Finding { words: Some(words), ..found })
-}
-
-/// The visible text of an HTML body, a line for each block.
-pub(super) fn html_text(html: &str) -> String {
-    let mut out = String::new();
-    for line in html::lines(html) {
-        out.push_str(&line.text);
-        out.push('\n');
-    }
-    out
 }
 
 /// The person's own words.

@@ -263,7 +263,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// How servers name the command that was refused.
 const COMMANDS: [(&str, &str); 38] = [
-    ("in reply to rcpt to", "RCPT"),
+    ("in reply to rcpt", "RCPT"),
     ("in reply to mail from", "MAIL"),
     ("in reply to end of data", "DATA"),
     ("in reply to data", "DATA"),
@@ -318,16 +318,17 @@ pub(super) fn command_named(name: &str) -> Option<&'static str> {
 
 /// The SMTP command that was answered, where the text says so.
 pub(super) fn command(text: &str) -> Option<&'static str> {
-    // Postfix breaks its notice within the words: "(in\n    reply to RCPT TO command)".
-    let folded;
-    let text = if memchr::memchr(b'\n', text.as_bytes()).is_some() {
-        folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        folded.as_str()
-    } else {
-        text
+    let find = |text: &str| {
+        let hit = COMMAND.as_ref()?.find(text)?;
+        COMMANDS.get(hit.pattern().as_usize()).map(|(_, c)| *c)
     };
-    let hit = COMMAND.as_ref()?.find(text)?;
-    COMMANDS.get(hit.pattern().as_usize()).map(|(_, c)| *c)
+    // Postfix breaks its notice within the words: "(in\n    reply to RCPT TO command)".
+    let broken = || {
+        let at = memchr::memmem::find(text.as_bytes(), b" command)")?;
+        let line = memchr::memrchr(b'(', text.get(..at)?.as_bytes())?;
+        find(&text.get(line..at)?.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    find(text).or_else(broken)
 }
 
 /// `host mx.example.org[192.0.2.1] said`, `connect to mx.example.org[192.0.2.1]`: the server that

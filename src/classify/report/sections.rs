@@ -2,7 +2,7 @@
 
 use super::machine::{self, Signs};
 use super::{fields, original};
-use crate::classify::people;
+use crate::classify::people::html;
 use crate::classify::rules::Folded;
 use crate::classify::{Field, OriginalMail, Rules, Table};
 use crate::message::{self, Mail, Part};
@@ -81,11 +81,11 @@ impl<'a> Sections<'a> {
         if (out.notice.trim().is_empty() || footer)
             && let Some(html) = html
         {
-            let mut end = html.len().min(MAX_NOTICE * 4);
+            let mut end = html.len().min(MAX_NOTICE * 2);
             while !html.is_char_boundary(end) {
                 end -= 1;
             }
-            out.notice = people::html_text(html.get(..end).unwrap_or_default());
+            out.notice = html::text(html.get(..end).unwrap_or_default());
         }
         let mut end = out.notice.len().min(MAX_NOTICE);
         while !out.notice.is_char_boundary(end) {

@@ -1,6 +1,7 @@
 //! The rules of one table that look at one field, matched together in one go.
 
 use super::folded::Folded;
+use super::literals;
 use super::rule::{Field, Rule, Table};
 use super::{RuleError, Where};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -9,25 +10,34 @@ use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 /// More phrases than this, and a table of states for every octet would take too long to make at each start.
 const MOST_FOR_DFA: usize = 200;
 
+/// What a word is of.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    /// A phrase of this rule.
+    Rule(usize),
+    /// A literal of this pattern.
+    Pattern(usize),
+}
+
 pub(super) struct Matcher {
-    phrases: AhoCorasick,
-    /// Phrase number → rule.
-    phrase_rules: Vec<usize>,
-    patterns: RegexSet,
-    single: Vec<Regex>,
-    /// Pattern number → rule.
-    pattern_rules: Vec<usize>,
+    /// Phrases, and the literals of patterns.
+    words: AhoCorasick,
+    /// Word number → what it is of.
+    of: Vec<Of>,
+    /// Patterns, and their rules.
+    patterns: Vec<(Regex, usize)>,
+    /// Patterns without a literal, by their number, matched together.
+    bare: (RegexSet, Vec<usize>),
     /// Rules without words.
     pub wordless: Vec<usize>,
 }
 
 impl Matcher {
     pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Result<Self, RuleError> {
-        let mut phrases = Vec::new();
-        let mut phrase_rules = Vec::new();
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        let mut of = Vec::new();
         let mut patterns = Vec::new();
-        let mut single = Vec::new();
-        let mut pattern_rules = Vec::new();
+        let mut bare = (Vec::new(), Vec::new());
         let mut wordless = Vec::new();
         let too_big = || RuleError::TooBig { table, field };
         for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == table && r.fields.contains(&field)) {
@@ -35,30 +45,34 @@ impl Matcher {
                 wordless.push(at);
             }
             for phrase in &rule.any {
-                phrases.push(Folded::new(phrase.trim()).text);
-                phrase_rules.push(at);
+                words.push(Folded::new(phrase.trim()).text.into_bytes());
+                of.push(Of::Rule(at));
             }
             if let Some(pattern) = &rule.pattern {
                 let compiled = RegexBuilder::new(pattern)
                     .size_limit(1 << 20)
                     .build()
                     .map_err(|e| RuleError::Pattern { id: rule.id.clone(), source: Box::new(e) })?;
-                single.push(compiled);
-                patterns.push(pattern.as_str());
-                pattern_rules.push(at);
+                if let Some(literals) = literals::required(pattern) {
+                    of.extend(literals.iter().map(|_| Of::Pattern(patterns.len())));
+                    words.extend(literals);
+                } else {
+                    bare.0.push(pattern.as_str());
+                    bare.1.push(patterns.len());
+                }
+                patterns.push((compiled, at));
             }
         }
-        let kind = (phrases.len() <= MOST_FOR_DFA).then_some(AhoCorasickKind::DFA);
+        let kind = (words.len() <= MOST_FOR_DFA).then_some(AhoCorasickKind::DFA);
         Ok(Self {
-            phrases: AhoCorasick::builder()
+            words: AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
                 .kind(kind)
-                .build(&phrases)
+                .build(&words)
                 .map_err(|_| too_big())?,
-            phrase_rules,
-            patterns: RegexSetBuilder::new(patterns).size_limit(16 << 20).build().map_err(|_| too_big())?,
-            single,
-            pattern_rules,
+            of,
+            patterns,
+            bare: (RegexSetBuilder::new(bare.0).size_limit(16 << 20).build().map_err(|_| too_big())?, bare.1),
             wordless,
         })
     }
@@ -77,20 +91,22 @@ impl Matcher {
             Some(_) => {}
             None => found.push(hit),
         };
-        for hit in self.phrases.find_overlapping_iter(text) {
-            if let Some(&rule) = self.phrase_rules.get(hit.pattern().as_usize())
-                && folded.is_whole(hit.start(), hit.end())
-            {
-                note(Where { rule, start: hit.start(), end: hit.end() });
-            }
-        }
-        if !self.single.is_empty() {
-            for pattern in self.patterns.matches(text) {
-                if let (Some(&rule), Some(hit)) =
-                    (self.pattern_rules.get(pattern), self.single.get(pattern).and_then(|p| p.find(text)))
-                {
+        let mut candidates: Vec<usize> = Vec::new();
+        for hit in self.words.find_overlapping_iter(text) {
+            match self.of.get(hit.pattern().as_usize()) {
+                Some(&Of::Rule(rule)) if folded.is_whole(hit.start(), hit.end()) => {
                     note(Where { rule, start: hit.start(), end: hit.end() });
                 }
+                Some(&Of::Pattern(number)) if !candidates.contains(&number) => candidates.push(number),
+                _ => {}
+            }
+        }
+        if !self.bare.1.is_empty() {
+            candidates.extend(self.bare.0.matches(text).into_iter().filter_map(|at| self.bare.1.get(at)));
+        }
+        for (pattern, rule) in candidates.into_iter().filter_map(|at| self.patterns.get(at)) {
+            if let Some(hit) = pattern.find(text) {
+                note(Where { rule: *rule, start: hit.start(), end: hit.end() });
             }
         }
         found.sort_unstable_by_key(|w| w.rule);

@@ -25,6 +25,7 @@
 
 mod examples;
 mod folded;
+mod literals;
 mod matcher;
 mod rule;
 
