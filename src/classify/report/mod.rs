@@ -131,10 +131,9 @@ fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Re
     let mut fates = text::fates(&sections.notice, failed_recipients(mail), &others, gate.outcome);
     // A robot's words without a server's: "this address is not read, your message was not delivered, write to …".
     if gate.weak && !returned {
-        let own: Vec<Address> = mail.addresses("To");
-        let known = |f: &judge::Fate| {
-            !f.is_guess && f.recipient.as_ref().is_some_and(|r| own.iter().all(|o| o.domain() != r.domain()))
-        };
+        let to = mail.addresses("To");
+        let own: BTreeSet<&str> = to.iter().map(Address::domain).collect();
+        let known = |f: &judge::Fate| !f.is_guess && f.recipient.as_ref().is_some_and(|r| !own.contains(r.domain()));
         let caused = |f: &judge::Fate| {
             codes::Codes::read(&f.words) != codes::Codes::default()
                 || rules

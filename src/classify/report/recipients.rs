@@ -56,8 +56,8 @@ pub(super) fn recipients(notice: &str, others: &BTreeSet<String>) -> (Vec<Addres
     }
     let any = keep(notice.lines().flat_map(addresses).collect());
     // What shares the domain of the sender's side is rather one of its own.
-    let own = |a: &Address| others.iter().any(|o| o.rsplit_once('@').is_some_and(|(_, d)| d == a.domain()));
-    (any.iter().find(|a| !own(a)).or(any.first()).cloned().into_iter().collect(), true)
+    let own: BTreeSet<&str> = others.iter().filter_map(|o| Some(o.rsplit_once('@')?.1)).collect();
+    (any.iter().find(|a| !own.contains(a.domain())).or(any.first()).cloned().into_iter().collect(), true)
 }
 
 pub(super) fn unique(mut list: Vec<Address>) -> Vec<Address> {
