@@ -114,8 +114,8 @@ pub struct Failure {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub bounce_type: Option<BounceType>,
     pub category: Category,
-    /// Whether the servers called it permanent: the class (5 or 4) of `status`, else of `smtp_code`, else of
-    /// `reported_status`. Absent where no code says so. A delay never is.
+    /// Whether the servers called it permanent: by the class (5 or 4) of the reply's own codes, else of
+    /// `reported_status`; where two disagree, it is not. Absent where no code says so. A delay never is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permanent: Option<bool>,
     /// Who received, such as `gmail` or `microsoft`: by the name of the server that answered, else by the recipient's

@@ -112,10 +112,24 @@ fn octets<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> Option<Cow<'a
     }
 }
 
-/// Octets that are not UTF-8, as text: Latin, as most senders mean who do not say.
+/// Octets as text: UTF-8, though some of it may be broken or cut off; else Latin, as most senders mean who do not say.
 #[must_use]
 pub fn text_of_octets(octets: &[u8]) -> Cow<'_, str> {
-    decode("windows-1252", octets).map_or_else(|| String::from_utf8_lossy(octets), Cow::Owned)
+    match std::str::from_utf8(octets) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) if is_mostly_utf8(octets) => String::from_utf8_lossy(octets),
+        Err(_) => decode("windows-1252", octets).map_or_else(|| String::from_utf8_lossy(octets), Cow::Owned),
+    }
+}
+
+/// Whether more signs of several octets are whole than broken.
+fn is_mostly_utf8(octets: &[u8]) -> bool {
+    let (mut whole, mut broken) = (0_usize, 0_usize);
+    for chunk in octets.utf8_chunks() {
+        whole += chunk.valid().bytes().filter(|b| *b >= 0xc0).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    whole > broken
 }
 
 fn decode(charset: &str, octets: &[u8]) -> Option<String> {
@@ -127,8 +141,8 @@ fn decode(charset: &str, octets: &[u8]) -> Option<String> {
 
 /// What octets without a charset to trust most likely are.
 fn guess(message: &Message<'_>, octets: &[u8]) -> Option<String> {
-    if let Ok(text) = std::str::from_utf8(octets) {
-        return Some(text.to_owned());
+    if std::str::from_utf8(octets).is_ok() || is_mostly_utf8(octets) {
+        return Some(String::from_utf8_lossy(octets).into_owned());
     }
     subject_charset(message).and_then(|c| decode(&c, octets)).or_else(|| decode("windows-1252", octets))
 }
@@ -213,7 +227,8 @@ mod tests {
 
     #[test]
     fn undeclared_text_is_read() {
-        let table: [(&[u8], &str); 9] = [
+        let table: [(&[u8], &str); 10] = [
+            (b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nEmpf\xc3\xa4nger f\xc3\xbcr cut \xc3\r\n", "Empfänger für cut \u{fffd}"),
             (b"Subject: x\r\n\r\nEmpf\xe4nger\r\n", "Empfänger"),
             (b"Subject: x\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nEmpf\xe4nger\r\n", "Empfänger"),
             (b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nEmpf\xe4nger\r\n", "Empfänger"),

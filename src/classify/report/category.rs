@@ -1,7 +1,7 @@
 //! Why a delivery failed: by the server's words first, then by its codes.
 
 use super::codes::{self, Codes};
-use crate::classify::{Facts, Field, Hit, Rules, Table, speaks_of_the_address};
+use crate::classify::{Facts, Field, Hit, Match, Rules, Table, speaks_of_the_address};
 use crate::event::Category;
 use std::borrow::Cow;
 
@@ -29,6 +29,8 @@ pub(super) struct Evidence<'t> {
     pub command: Option<&'t str>,
     /// Who received.
     pub provider: Option<&'t str>,
+    /// Nobody knows who received: `provider` is who reports.
+    pub provider_reports: bool,
 }
 
 impl Evidence<'_> {
@@ -66,12 +68,13 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> Decision {
     let mut doubtful: Option<Told> = None;
     for (field, text) in fields {
         match phrase(rules, field, text, evidence) {
+            // A refusal for reasons of policy (5.7.x) says nothing of the address, unless its words do so plainly; a
+            // provider that uses the code so is known for it.
+            Some(told) if policy && speaks_of_the_address(told.category) && !told.plain => {}
             Some(told) if told.of_a_provider => return Decision::by(told),
-            // A refusal for reasons of policy (5.7.x) says nothing of the address, unless its words do so plainly.
-            Some(told) if policy && told.confidence < PLAIN && speaks_of_the_address(told.category) => {}
             Some(told) if told.confidence >= SURE => {
                 // A sentence of one provider beside a bare "user unknown" says which unknown it means.
-                if by_code(rules, Field::Enhanced, evidence.codes.enhanced.as_deref()).is_none()
+                if by_code(rules, Field::Enhanced, evidence.codes.enhanced.as_deref(), evidence).is_none()
                     && told.category == Category::MailboxUnknown
                     && told.confidence < CERTAIN
                     && let Some(beside) = phrase(rules, "body", evidence.around, evidence)
@@ -86,11 +89,12 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> Decision {
             _ => {}
         }
     }
-    if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::Enhanced, c)) {
+    if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::Enhanced, c, evidence)) {
         return Decision { category, hits: vec![hit], sure: true };
     }
     // Words around the reply are prose for people: help texts name causes that did not happen.
     let around = phrase(rules, "body", evidence.around, evidence);
+    let around = around.filter(|t| !(policy && speaks_of_the_address(t.category)));
     if let Some(told) = around.as_ref().filter(|t| t.confidence >= SURE) {
         return Decision { category: told.category, sure: told.confidence >= PLAIN, hits: vec![told.hit.clone()] };
     }
@@ -107,7 +111,7 @@ pub(super) fn find(rules: &Rules, evidence: &Evidence<'_>) -> Decision {
         let hit = Hit::in_field(&rule.rule.id, "report:Diagnostic-Code", None, &code.to_string());
         return Decision { category, hits: vec![hit], sure: false };
     }
-    if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::EnhancedSubject, c)) {
+    if let Some((category, hit)) = codes.into_iter().find_map(|c| by_code(rules, Field::EnhancedSubject, c, evidence)) {
         return Decision { category, hits: vec![hit], sure: false };
     }
     around.map_or(Decision { category: Category::Unknown, hits: Vec::new(), sure: false }, Decision::by)
@@ -123,6 +127,8 @@ struct Told {
     category: Category,
     confidence: f32,
     of_a_provider: bool,
+    /// Whether it holds beside a code that says something else.
+    plain: bool,
     hit: Hit,
 }
 
@@ -136,27 +142,33 @@ fn phrase(rules: &Rules, field: &str, text: &str, evidence: &Evidence<'_>) -> Op
     }
     let text = codes::without_repeats(text.get(..end).unwrap_or_default());
     let fires = rules.all_given(Table::BounceCategory, Field::Diagnostic, &text, &evidence.facts());
-    let best = fires.first()?;
+    // Who reports is not who received: what it says of addresses are words like anybody's.
+    let foreign = |m: &&Match<'_>| {
+        let category = Category::named(&m.rule.gives);
+        evidence.provider_reports && m.is_of_a_provider() && category.is_some_and(speaks_of_the_address)
+    };
+    let best = fires.iter().find(|m| !foreign(m))?;
     let words = text.get(best.start..best.end).unwrap_or_default();
     let span = Some((best.start, best.end)).filter(|(a, b)| a < b && matches!(text, Cow::Borrowed(_)));
     Some(Told {
         category: Category::named(&best.rule.gives)?,
         confidence: best.rule.confidence,
         of_a_provider: best.is_of_a_provider(),
+        plain: if best.is_of_a_provider() { !best.rule.when.status.is_empty() } else { best.rule.confidence >= PLAIN },
         hit: Hit::in_field(&best.rule.id, field, span, words),
     })
 }
 
 /// What an enhanced status code says by itself.
-fn by_code(rules: &Rules, field: Field, code: Option<&str>) -> Option<(Category, Hit)> {
-    let facts = Facts { status: Some(code?), ..Facts::default() };
+fn by_code(rules: &Rules, field: Field, code: Option<&str>, evidence: &Evidence<'_>) -> Option<(Category, Hit)> {
+    let facts = Facts { status: Some(code?), ..evidence.facts() };
     let found = rules.wordless(Table::BounceCode, field, &facts)?;
     Some((Category::named(&found.rule.gives)?, Hit::in_field(&found.rule.id, "report:Status", None, code?)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::by_code;
+    use super::{Codes, Evidence, by_code};
     use crate::classify::{Field, Rules};
     use crate::event::Category;
 
@@ -174,7 +186,18 @@ mod tests {
             ("5.7.1", None),
             ("5.0.0", None),
         ];
-        let told = |field, code| by_code(&rules, field, Some(code)).map(|(category, _)| category);
+        let codes = Codes::default();
+        let evidence = Evidence {
+            words: "",
+            around: "",
+            comment: "",
+            codes: &codes,
+            status: None,
+            command: None,
+            provider: None,
+            provider_reports: false,
+        };
+        let told = |field, code| by_code(&rules, field, Some(code), &evidence).map(|(category, _)| category);
         for (code, expected) in table {
             assert_eq!(told(Field::Enhanced, code), expected, "{code}");
         }

@@ -2,6 +2,7 @@
 
 use super::fields::{Group, groups, per_recipient, recipient, typed};
 use super::judge::{Fate, Outcome, Report};
+use super::text;
 use crate::classify::Hit;
 use crate::event::DeliveredAction;
 use crate::message::{Address, received_date};
@@ -33,7 +34,7 @@ pub(super) fn read<'t>(texts: impl IntoIterator<Item = &'t str>) -> Option<Repor
 
 fn fate(group: &Group<'_>, message: &Group<'_>) -> Fate {
     let action = group.get("action").map(|a| a.split([' ', '(', ';']).next().unwrap_or_default().to_ascii_lowercase());
-    let status = group.get("status").map(str::to_owned).filter(|s| !s.is_empty());
+    let status = group.get("status").map(|s| text::head(s).to_owned()).filter(|s| !s.is_empty());
     // The original is the one that was mailed, the final one what became of it on the way; only
     // where the latter is no address (a local file, a program) the former says more.
     // So does it where the final one is a name inside the system: `ana@mailstore`.
@@ -53,7 +54,7 @@ fn fate(group: &Group<'_>, message: &Group<'_>) -> Fate {
         outcome: outcome(action.as_deref(), status.as_deref()),
         action: action.filter(|a| !a.is_empty()),
         status,
-        words: words.join(" ").trim().to_owned(),
+        words: text::begin(words.join(" ").trim()).to_owned(),
         around: String::new(),
         command: None,
         is_guess: false,

@@ -1,6 +1,7 @@
 //! The field groups of reports: delivery status, feedback and disposition notification share the
 //! syntax of mail headers (RFC 3464 section 2.1, RFC 5965 section 3, RFC 8098 section 3).
 
+use super::text::cut;
 use crate::message::Address;
 use std::borrow::Cow;
 
@@ -81,7 +82,8 @@ pub(super) fn groups(text: &str) -> Vec<Group<'_>> {
                 {
                     let value = last.value.to_mut();
                     value.push(' ');
-                    value.push_str(line.trim());
+                    let line = line.trim();
+                    value.push_str(line.get(..cut(line, MAX_VALUE.saturating_sub(value.len()))).unwrap_or_default());
                 }
             }
         }

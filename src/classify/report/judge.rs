@@ -134,6 +134,7 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
             told = around.at.and_then(|at| fate.around.get(at..)).map(str::to_owned);
         }
     }
+    let permanent = permanence(fate.outcome, &codes, reported.as_deref());
     codes.enhanced = codes.enhanced.or_else(|| reported.clone());
     let command = fate.command.or_else(|| command(&fate.words)).or_else(|| command(&fate.around));
     let told_words = match &told {
@@ -150,6 +151,7 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         status: reported.as_deref(),
         command,
         provider: provider.or_else(|| rules.provider_of_host(reporting_mta.as_deref()?)),
+        provider_reports: provider.is_none(),
     };
     let category::Decision { mut category, hits: mut why, sure } = category::find(rules, &evidence);
     // What runs a program fails by that program's fault, unless its words are sure of another.
@@ -180,7 +182,6 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         category = Category::SenderRejected;
         why.push(Hit::in_field("command.data.docomo", "report:Diagnostic-Code", None, "DATA"));
     }
-    let permanent = permanence(fate.outcome, &codes, reported.as_deref());
     let bounce_type = (fate.outcome == Outcome::Failed).then(|| rules.policy().bounce_type(category, permanent));
     let diagnostic = [&*fate.words, told.as_deref().unwrap_or_default(), &*fate.around]
         .into_iter()
@@ -216,22 +217,22 @@ fn provider<'r>(rules: &'r Rules, remote: Option<&str>, recipient: Option<&Addre
         .or_else(|| rules.provider(&recipient?.domain().to_ascii_lowercase()))
 }
 
-/// What the servers' codes say: 5 is for good, 4 may pass (RFC 3463 section 2, RFC 5321 section 4.2.1).
-fn permanence(outcome: Outcome, codes: &Codes, status: Option<&str>) -> Option<bool> {
+/// What the servers' codes say: 5 is for good, 4 may pass (RFC 3463 section 2, RFC 5321 section 4.2.1). The reply's own
+/// codes count before the Status field, and of two that disagree the one that lets it pass.
+fn permanence(outcome: Outcome, reply: &Codes, status: Option<&str>) -> Option<bool> {
     if outcome == Outcome::Delayed {
         return Some(false);
     }
-    let class = codes
-        .enhanced
-        .as_deref()
-        .and_then(|c| c.chars().next())
-        .or_else(|| codes.smtp.and_then(|c| char::from_digit(u32::from(c / 100), 10)))
-        .or_else(|| status.and_then(|c| c.chars().next()));
-    match class {
-        Some('5') => Some(true),
-        Some('4') => Some(false),
-        _ => None,
+    let enhanced = reply.enhanced.as_deref().and_then(|c| c.chars().next());
+    let smtp = reply.smtp.and_then(|c| char::from_digit(u32::from(c / 100), 10));
+    let mut classes: Vec<char> = [enhanced, smtp].into_iter().flatten().collect();
+    if classes.is_empty() {
+        classes.extend(status.and_then(|c| c.chars().next()));
     }
+    if classes.contains(&'4') {
+        return Some(false);
+    }
+    classes.contains(&'5').then_some(true)
 }
 
 /// Whether the enhanced code stands right behind the reply code.

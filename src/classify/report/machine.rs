@@ -47,8 +47,7 @@ impl Signs {
         let from = mail.from();
         let from_is = |names: &[&str]| from.as_ref().is_some_and(|a| is_named(a, names));
         let daemon = is_daemon(mail);
-        // The last is Italy's certified mail.
-        let postmaster = from_is(&["postmaster", "mailadmin", "mailerror", "postacertificata"]);
+        let postmaster = from_is(&["postmaster", "mailadmin", "mailerror"]) || is_certified_receipt(mail);
         let automatic = mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"));
         let signs = Self {
             daemon,
@@ -150,6 +149,15 @@ pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, others: &BTreeSet<S
         weak: !(daemon || failed || report_mime || postmaster),
         confidence: f32::from(score.min(6)).mul_add(0.05, 0.65),
     })
+}
+
+/// A receipt of Italy's certified mail. People's mails come from the same address, "Per conto di" them.
+fn is_certified_receipt(mail: &Mail<'_>) -> bool {
+    const SUBJECTS: [&str; 4] = ["avviso di ", "anomalia messaggio", "consegna:", "accettazione:"];
+    let subject = mail.subject().unwrap_or_default().trim_start();
+    let begins = |s: &&str| subject.get(..s.len()).is_some_and(|h| h.eq_ignore_ascii_case(s));
+    mail.from().is_some_and(|f| is_named(&f, &["postacertificata"]))
+        && (mail.has_header("X-Ricevuta") || SUBJECTS.iter().any(begins))
 }
 
 /// The names under which mail servers write.

@@ -266,10 +266,15 @@ static LABEL: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 
 fn labelled(notice: &str) -> Vec<Address> {
     let Some(labels) = LABEL.as_ref() else { return Vec::new() };
+    // What one label's list took is not read again for a label within it.
+    let mut read = 0;
     labels
         .find_iter(notice)
         .filter(|m| m.pattern().as_usize() < LABELS.len())
-        .flat_map(|m| {
+        .filter_map(|m| {
+            if m.start() < read {
+                return None;
+            }
             let tail = notice.get(m.end()..).unwrap_or_default();
             let tail = tail.get(..cut(tail, 4_000)).unwrap_or_default();
             // Without a colon the label belongs to its own line.
@@ -279,14 +284,20 @@ fn labelled(notice: &str) -> Vec<Address> {
             let tail = if !colon && tail.starts_with('\n') && !tail.starts_with("\n\n") { "" } else { tail };
             // A list may follow, with commas or one a line.
             let tokens = tail.trim_start_matches(':').split(is_edge).filter(|t| !t.is_empty());
-            tokens
+            let list: Vec<Address> = tokens
                 .map_while(|token| {
                     // MailEnable and Exchange 5.5: `[SMTP:a@example.org]`.
                     let token = unlabelled(bare_of_words(token)).trim_end_matches(['.', ':']);
                     Address::parse(unescaped(token)).filter(|a| !is_helper(a))
                 })
                 .take(200)
+                .collect();
+            if list.len() > 1 {
+                read = m.end() + list.iter().map(|a| a.as_str().len()).sum::<usize>();
+            }
+            Some(list)
         })
+        .flatten()
         .collect()
 }
 

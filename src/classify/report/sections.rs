@@ -291,8 +291,7 @@ fn part_text<'a, 'x: 'a>(mail: &'a Mail<'x>, part: Part<'a, 'x>) -> Cow<'a, str>
 /// A part's octets as text with LF line ends.
 fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.get(..bytes.len().min(MAX_STATUS)).unwrap_or(bytes);
-    // Most are UTF-8, and the strict check is several times faster.
-    let text = std::str::from_utf8(bytes).map_or_else(|_| message::text_of_octets(bytes), Cow::Borrowed);
+    let text = message::text_of_octets(bytes);
     if memchr::memchr(b'\r', text.as_bytes()).is_some() { Cow::Owned(to_lf(&text)) } else { text }
 }
 

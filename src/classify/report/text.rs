@@ -159,6 +159,12 @@ pub(super) fn head(text: &str) -> &str {
     text.get(..cut(text, MAX_REPLY)).unwrap_or_default()
 }
 
+/// The begin of a text, as far as words are kept for one recipient.
+pub(super) fn begin(text: &str) -> &str {
+    text.get(..cut(text, MAX_WORDS)).unwrap_or_default()
+}
+
+/// The most octets of a text that end with a whole sign.
 pub(super) fn cut(text: &str, most: usize) -> usize {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

@@ -54,6 +54,9 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("unsubscribe.toml", include_str!("unsubscribe.toml")),
 ];
 
+/// Octets of a header that rules look at.
+const HEADER: usize = 4 * 1024;
+
 /// Why rules were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
@@ -78,8 +81,10 @@ pub enum RuleError {
 /// All rules, ready to match, and the policy that goes with them.
 pub struct Rules {
     list: Vec<Rule>,
-    /// How many of them are part of the program.
-    embedded: usize,
+    /// Those that are the user's, also where they took the place of one of the program's.
+    users: BTreeSet<usize>,
+    /// The domains and hosts of providers.
+    suffixes: BTreeMap<(Field, String), usize>,
     /// The fields of each table that have rules.
     matchers: BTreeMap<(Table, Field), Matcher>,
     policy: BouncePolicy,
@@ -135,32 +140,37 @@ impl Rules {
         let embedded = EMBEDDED.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned()));
         let mut rules: Vec<Rule> = Vec::new();
         let mut place: BTreeMap<String, usize> = BTreeMap::new();
-        let mut own = 0;
+        let mut users = BTreeSet::new();
         for (number, (name, text)) in embedded.chain(files.iter().cloned()).enumerate() {
             let file: RuleFile =
                 toml::from_str(&text).map_err(|e| RuleError::Syntax { file: name, source: Box::new(e) })?;
             for rule in file.rule {
                 rule.check()?;
-                if let Some(old) = place.get(&rule.id).and_then(|&at| rules.get_mut(at)) {
-                    *old = rule;
-                } else {
-                    place.insert(rule.id.clone(), rules.len());
-                    rules.push(rule);
+                let at = *place.entry(rule.id.clone()).or_insert(rules.len());
+                match rules.get_mut(at) {
+                    Some(old) => *old = rule,
+                    None => rules.push(rule),
+                }
+                if number >= EMBEDDED.len() {
+                    users.insert(at);
                 }
             }
-            if number < EMBEDDED.len() {
-                own = rules.len();
-            }
         }
-        Self::build(rules, own, policy)
+        Self::build(rules, users, policy)
     }
 
-    fn build(rules: Vec<Rule>, embedded: usize, policy: BouncePolicy) -> Result<Self, RuleError> {
+    fn build(rules: Vec<Rule>, users: BTreeSet<usize>, policy: BouncePolicy) -> Result<Self, RuleError> {
         let keys: BTreeSet<(Table, Field)> =
             rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f))).collect();
         let mut matchers = BTreeMap::new();
         for (table, field) in keys {
             matchers.insert((table, field), Matcher::build(&rules, table, field)?);
+        }
+        let mut suffixes = BTreeMap::new();
+        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == Table::Provider) {
+            for field in &rule.fields {
+                suffixes.extend(rule.any.iter().map(|name| ((*field, name.to_lowercase()), at)));
+            }
         }
         let mut digester = crate::message::Digester::default();
         for rule in &rules {
@@ -168,7 +178,7 @@ impl Rules {
         }
         digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
         let version = digester.finish().to_string().chars().take(12).collect();
-        Ok(Self { list: rules, embedded, matchers, policy, version })
+        Ok(Self { list: rules, users, suffixes, matchers, policy, version })
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -196,7 +206,10 @@ impl Rules {
         if text.is_empty() || !self.matchers.contains_key(&(table, field)) {
             return Vec::new();
         }
-        self.matches_folded(table, field, &Folded::new(text), usize::MAX)
+        // A longer header is an attack.
+        let most = if matches!(field, Field::Body | Field::Copy | Field::Diagnostic) { text.len() } else { HEADER };
+        let end = text.floor_char_boundary(most);
+        self.matches_folded(table, field, &Folded::new(text.get(..end).unwrap_or_default()), usize::MAX)
     }
 
     /// The same for a text that was folded before, so that several tables can share the work: its
@@ -246,8 +259,8 @@ impl Rules {
     #[must_use]
     pub fn wordless(&self, table: Table, field: Field, facts: &Facts<'_>) -> Option<Match<'_>> {
         let matcher = self.matchers.get(&(table, field))?;
-        let (own, others) = matcher.wordless.split_at(matcher.wordless.partition_point(|at| *at < self.embedded));
-        let mut all = others.iter().chain(own).filter_map(|&at| self.list.get(at));
+        let of = |users: bool| matcher.wordless.iter().filter(move |at| self.users.contains(at) == users);
+        let mut all = of(true).chain(of(false)).filter_map(|&at| self.list.get(at));
         let fires = all.find(|rule| rule.when.holds(facts));
         fires.map(|rule| Match { rule, start: 0, end: 0 })
     }
@@ -265,11 +278,14 @@ impl Rules {
     }
 
     fn by_suffix(&self, field: Field, name: &str) -> Option<&str> {
-        self.matches(Table::Provider, field, name)
-            .into_iter()
-            .filter(|m| m.end == name.len() && (m.start == 0 || name.as_bytes().get(m.start - 1) == Some(&b'.')))
-            .min_by_key(|m| m.start)
-            .map(|m| m.rule.gives.as_str())
+        let name = name.get(..name.len().min(255))?.to_lowercase();
+        let mut rest = name.as_str();
+        loop {
+            if let Some(rule) = self.suffixes.get(&(field, rest.to_owned())).and_then(|at| self.list.get(*at)) {
+                return Some(rule.gives.as_str());
+            }
+            rest = rest.split_once('.')?.1;
+        }
     }
 }
 
@@ -356,6 +372,12 @@ mod tests {
     fn what_no_rule_may_say() {
         let base = |lines: &str| format!("[[rule]]\nid = \"x\"\nsource = \"t\"\nexample = \"some words\"\n{lines}\n");
         let table = [
+            (
+                "table = \"report\"\ngives = \"bounce\"\nin = [\"body\"]\nany = [\"words\"]\nwhen = { smtp = [550] }",
+                "asks for words only",
+            ),
+            ("table = \"report\"\ngives = \"none\"\nin = [\"body\"]\nany = [\"words\"]", "does not go with"),
+            ("table = \"bounce_code\"\ngives = \"policy\"\nin = [\"reply\"]\nany = [\"words\"]", "knows no words"),
             (
                 "table = \"bounce_category\"\ngives = \"nonsense\"\nin = [\"diagnostic\"]\nany = [\"words\"]",
                 "knows no `nonsense`",

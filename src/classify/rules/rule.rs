@@ -1,6 +1,7 @@
 //! One rule, as it stands in TOML, and what is wrong with one that cannot be.
 
 use super::RuleError;
+use super::folded::Folded;
 use crate::event::{AutoReplyType, Category, UnsubscribeScope};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -245,7 +246,22 @@ impl Rule {
                 "a rule without words needs a provider in `when`: codes alone belong to bounce_code".to_owned(),
             );
         }
-        if self.any.iter().any(|p| p.trim().chars().count() < 2) {
+        let bounces = matches!(self.table, Table::BounceCategory | Table::BounceCode);
+        if !self.when.is_empty() && !bounces {
+            return wrong(format!("`when`: table {} asks for words only", self.table.as_str()));
+        }
+        if self.table == Table::BounceCode && !self.is_wordless() {
+            return wrong("table bounce_code knows no words: use bounce_category".to_owned());
+        }
+        let fits = |field: &Field| match self.gives.as_str() {
+            "copy" => *field == Field::Copy,
+            "none" => *field == Field::Subject,
+            _ => *field != Field::Copy,
+        };
+        if self.table == Table::Report && !self.fields.iter().all(fits) {
+            return wrong(format!("`{}` does not go with what `in` names", self.gives));
+        }
+        if self.any.iter().any(|p| Folded::new(p.trim()).text.chars().count() < 2) {
             return wrong("a phrase needs at least two characters".to_owned());
         }
         if !(0.0..=1.0).contains(&self.confidence) {
