@@ -29,7 +29,8 @@ enum Command {
     List(List),
     /// Check rule files: syntax, words and codes, and whether each rule's example is decided by that rule.
     Check(Files),
-    /// Run known answers (a TOML file of [[case]]), or show every rule that fires on a mail.
+    /// Run known answers (a TOML file of [[case]]), or show the rules whose words stand in a mail's subject, sender and
+    /// text, and which of them decided.
     Test(Test),
 }
 
@@ -213,7 +214,8 @@ fn run(cases: &Cases, rules: &Rules, path: &Path) -> bool {
     wrong == 0
 }
 
-/// Every rule that fires on a mail, and what the mail is taken for.
+/// The rules whose words stand in a mail, and what the mail is taken for. Rules that ask for a provider or a code are
+/// not among them: `replay --explain` names the ones that decided.
 fn show(bytes: &[u8], rules: &Rules, path: &Path) {
     let bytes = to_crlf(bytes);
     let mail = Mail::parse(&bytes);

@@ -248,15 +248,6 @@ impl<'a, 'x> Part<'a, 'x> {
         }
     }
 
-    /// The decoded content as text with LF line ends; what is not UTF-8 is replaced.
-    #[must_use]
-    pub fn text(&self) -> Cow<'a, str> {
-        match &self.part.body {
-            PartType::Text(t) | PartType::Html(t) => to_lf(Cow::Borrowed(t.as_ref())),
-            _ => to_lf(String::from_utf8_lossy(self.bytes())),
-        }
-    }
-
     /// The part as mail-parser has it.
     #[must_use]
     pub fn inner(&self) -> &'a MessagePart<'x> {

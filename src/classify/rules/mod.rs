@@ -20,7 +20,7 @@
 //! `any` holds phrases: found anywhere in the field, letter case and runs of white space do not
 //! matter, and a phrase that begins or ends with a letter or digit must begin or end a word.
 //! `pattern` holds a regular expression (crate regex: linear time) on the field in lower case.
-//! A rule fires on either, and only where its conditions hold:
+//! A rule fires on either. In the tables for bounces it may ask for more:
 //! `when = { provider = ["gmail"], status = ["5.7."], smtp = [550], command = ["DATA"] }`.
 
 mod examples;
