@@ -17,6 +17,8 @@ mod table;
 pub use exit::Exit;
 
 use clap::{Parser, Subcommand};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::process::ExitCode;
 
 /// Campaign reply mailboxes over POP3S to Kafka.
@@ -94,8 +96,7 @@ pub fn main() -> ExitCode {
 
 /// A run's id: when it began, and enough chance to tell two workers apart.
 fn run_id() -> String {
-    let mut chance = [0; 4];
-    // Without chance the time alone is the id.
-    let _ = aws_lc_rs::rand::fill(&mut chance);
-    format!("{}-{:08x}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"), u32::from_be_bytes(chance))
+    // The keys of std's hash maps come from the system. A cryptographic generator gathers entropy for 30 ms first.
+    let [.., a, b, c, d] = RandomState::new().build_hasher().finish().to_be_bytes();
+    format!("{}-{:08x}", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"), u32::from_be_bytes([a, b, c, d]))
 }

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 /// The mailbox name of mails that lay in none.
 const NO_MAILBOX: &str = "replay";
-/// Mails judged at once; their events still come in order.
+/// Sources that one task reads and judges, one after the other: a task for each costs as much as a small mail.
+const BATCH: usize = 16;
+/// Tasks at once; their events still come in order.
 const AT_ONCE: usize = 16;
 
 /// Judge mails from files.
@@ -102,37 +104,66 @@ async fn judge_all(
     explained: bool,
 ) -> io::Result<Exit> {
     let mut exit = Exit::Success;
-    let tasks = sources.into_iter().map(|source| {
+    let batches: Vec<Vec<Source>> = {
+        let mut sources = sources.into_iter().peekable();
+        std::iter::from_fn(|| sources.peek().is_some().then(|| sources.by_ref().take(BATCH).collect())).collect()
+    };
+    let tasks = batches.into_iter().map(|batch| {
         let (line, place) = (Arc::clone(line), Arc::clone(place));
         tokio::spawn(async move {
-            let mails = source.read(max)?;
-            let mut judged = Vec::with_capacity(mails.len());
-            for Found { origin, raw } in mails {
-                let events = line.judge(&raw, &place, None, Some(&origin), at.unwrap_or_else(Utc::now)).await;
-                judged.push((origin, raw, events));
+            let mut written = Vec::with_capacity(batch.len());
+            for source in batch {
+                written.push(written_of(&source, max, &line, &place, at, explained).await);
             }
-            Ok::<_, super::mails::ReadError>(judged)
+            written
         })
     });
     let mut results = futures_util::stream::iter(tasks).buffered(AT_ONCE);
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    while let Some(result) = results.next().await {
-        match result {
-            Ok(Ok(mails)) => {
-                for (origin, raw, judged) in mails {
-                    if explained {
-                        explain::write(&mut out, &origin, raw.size(), &judged)?;
-                    } else {
-                        write_events(&mut out, &judged)?;
+    while let Some(batch) = results.next().await {
+        match batch {
+            Ok(batch) => {
+                for written in batch {
+                    match written {
+                        Ok(bytes) => out.write_all(&bytes)?,
+                        Err(Unread::Source(error)) => exit = fail(&Failure::new(FailureClass::Temporary, &error)),
+                        Err(Unread::Output(error)) => return Err(error),
                     }
                 }
             }
-            Ok(Err(error)) => exit = fail(&Failure::new(FailureClass::Temporary, &error)),
             Err(error) => exit = fail(&Failure::new(FailureClass::Internal, &error)),
         }
     }
     out.flush()?;
     Ok(exit)
+}
+
+/// Why a source gave no lines.
+enum Unread {
+    Source(super::mails::ReadError),
+    Output(io::Error),
+}
+
+/// What is printed of the mails of one source.
+async fn written_of(
+    source: &Source,
+    max: usize,
+    line: &Line,
+    place: &Place,
+    at: Option<DateTime<Utc>>,
+    explained: bool,
+) -> Result<Vec<u8>, Unread> {
+    let mut out = Vec::with_capacity(4 * 1024);
+    for Found { origin, raw } in source.read(max).map_err(Unread::Source)? {
+        let judged = line.judge(&raw, place, None, Some(&origin), at.unwrap_or_else(Utc::now)).await;
+        let written = if explained {
+            explain::write(&mut out, &origin, raw.size(), &judged)
+        } else {
+            write_events(&mut out, &judged)
+        };
+        written.map_err(Unread::Output)?;
+    }
+    Ok(out)
 }
 
 fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {

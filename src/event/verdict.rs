@@ -421,6 +421,28 @@ pub enum Intent {
     Unknown,
 }
 
+impl Intent {
+    /// An intent by the name that events carry.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "interested" => Some(Self::Interested),
+            "meeting" => Some(Self::Meeting),
+            "question" => Some(Self::Question),
+            "objection" => Some(Self::Objection),
+            "not_now" => Some(Self::NotNow),
+            "not_interested" => Some(Self::NotInterested),
+            "wrong_person" => Some(Self::WrongPerson),
+            "referral" => Some(Self::Referral),
+            "do_not_contact" => Some(Self::DoNotContact),
+            "hostile" => Some(Self::Hostile),
+            "thanks" => Some(Self::Thanks),
+            "unknown" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// A read receipt (RFC 8098).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
@@ -438,6 +460,22 @@ pub enum Disposition {
     Denied,
     Failed,
     Unknown,
+}
+
+impl Disposition {
+    /// A disposition by the name that receipts (RFC 8098 section 3.2.6.2, RFC 2298 before it) and events carry.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "displayed" => Some(Self::Displayed),
+            "deleted" => Some(Self::Deleted),
+            "dispatched" => Some(Self::Dispatched),
+            "processed" => Some(Self::Processed),
+            "denied" => Some(Self::Denied),
+            "failed" => Some(Self::Failed),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,8 @@
 use super::address::Address;
 use super::nesting;
 use chrono::{DateTime, TimeZone, Utc};
-use mail_parser::{Addr, Header, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::parsers::MessageStream;
+use mail_parser::{Addr, Header, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -12,7 +13,16 @@ use std::sync::LazyLock;
 const MAX_DEPTH: usize = 4;
 /// Parts looked at, of the mail and of everything embedded in it.
 const MAX_PARTS: usize = 1_000;
-static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::default().default_header_text());
+/// Only the headers with a structure that is asked for are taken apart; the others are read when somebody asks.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .with_mime_headers()
+        .with_date_headers()
+        .with_address_headers()
+        .with_message_ids()
+        .header_text(HeaderName::Subject)
+        .default_header_ignore()
+});
 
 /// A parsed mail.
 #[derive(Debug)]
@@ -282,16 +292,23 @@ fn no_mail(bytes: &[u8]) -> Message<'_> {
 
 /// Every header of that name in any (embedded) mail: decoded, unfolded, trimmed.
 pub fn headers_of<'a>(message: &'a Message<'_>, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-    message.headers().iter().filter(move |h| h.name.as_str().eq_ignore_ascii_case(name)).filter_map(move |h| {
-        match &h.value {
-            HeaderValue::Text(text) => Some(Cow::Borrowed(text.trim())),
-            HeaderValue::TextList(list) => Some(Cow::Owned(list.join(", "))),
-            _ => message
-                .raw_message
-                .get(h.offset_start as usize..h.offset_end as usize)
-                .map(|raw| unfold(&String::from_utf8_lossy(raw))),
-        }
-    })
+    let named = message.headers().iter().filter(move |h| h.name.as_str().eq_ignore_ascii_case(name));
+    named.filter_map(|h| value_of(message, h))
+}
+
+/// A header's value: decoded, unfolded, trimmed.
+pub fn value_of<'a>(message: &'a Message<'_>, header: &'a Header<'_>) -> Option<Cow<'a, str>> {
+    let raw = || message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
+    match &header.value {
+        HeaderValue::Text(text) => Some(Cow::Borrowed(text.trim())),
+        HeaderValue::TextList(list) => Some(Cow::Owned(list.join(", "))),
+        // Nobody took it apart.
+        HeaderValue::Empty => Some(match MessageStream::new(raw()?).parse_unstructured() {
+            HeaderValue::Text(text) => trimmed(text),
+            _ => Cow::Borrowed(""),
+        }),
+        _ => raw().map(|raw| unfold(&String::from_utf8_lossy(raw))),
+    }
 }
 
 /// The addresses of a header of any (embedded) mail.
@@ -304,6 +321,10 @@ pub fn addresses_of(message: &Message<'_>, name: &str) -> Vec<Address> {
             HeaderValue::Address(list) => out.extend(list.iter().filter_map(parsed)),
             HeaderValue::Text(text) => out.extend(text.split(',').filter_map(Address::parse)),
             HeaderValue::TextList(list) => out.extend(list.iter().filter_map(|t| Address::parse(t))),
+            HeaderValue::Empty => {
+                let text = value_of(message, header).unwrap_or_default();
+                out.extend(text.split(',').filter_map(Address::parse));
+            }
             _ => {}
         }
     }

@@ -6,7 +6,7 @@
 //!    automatic)
 //! 2. an automatic answer, by its headers, subject and words
 //! 3. a wish to get no more mail, in the person's own words
-//! 4. a human answer
+//! 4. a human answer, and what the person wants
 //!
 //! The words are judged without quotes and signature: the campaign's own footer says
 //! "unsubscribe" in every answer that quotes it.
@@ -15,6 +15,7 @@ mod automatic;
 mod date_words;
 mod dates;
 pub(super) mod html;
+mod intent;
 mod language;
 mod lines;
 mod marks;
@@ -45,7 +46,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
     let found = unsubscribe::by_link(mail, rules, subject, &words)
         .or_else(|| automatic::find(mail, rules, subject, &words))
         .or_else(|| unsubscribe::by_words(rules, subject, &words))
-        .or_else(|| reply(mail, subject, &words))?;
+        .or_else(|| reply(mail, rules, subject, &words))?;
     Some(Finding { words: Some(words), ..found })
 }
 
@@ -63,7 +64,7 @@ pub(super) fn words(mail: &Mail<'_>) -> Words {
 }
 
 /// A human answer: what is left when there is evidence of a person.
-fn reply(mail: &Mail<'_>, subject: &str, words: &Words) -> Option<Finding> {
+fn reply(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option<Finding> {
     let thread = mail.thread_ids().next();
     let answers = answer_prefix(subject).is_some();
     let written = !words.text.is_empty();
@@ -88,7 +89,13 @@ fn reply(mail: &Mail<'_>, subject: &str, words: &Words) -> Option<Finding> {
     if from.is_none() {
         confidence -= 0.2;
     }
-    let verdict = Verdict::Reply { reply: Reply { intent: Intent::Unknown, intent_confidence: None } };
+    let told = intent::find(rules, &words.text);
+    let reply = Reply {
+        intent: told.as_ref().map_or(Intent::Unknown, |t| t.intent),
+        intent_confidence: told.as_ref().map(|t| t.confidence),
+    };
+    hits.extend(told.into_iter().flat_map(|t| t.hits));
+    let verdict = Verdict::Reply { reply };
     let mut finding = Finding::new(verdict, confidence.clamp(0.0, 0.98));
     finding.hits = hits;
     Some(finding)

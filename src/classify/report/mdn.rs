@@ -2,8 +2,9 @@
 
 use super::fields::{groups, recipient};
 use super::sections::Sections;
-use crate::classify::{Finding, Hit};
+use crate::classify::{Field, Finding, Hit, Match, Rules, Table};
 use crate::event::{Disposition, Receipt, ReceiptMode, Verdict};
+use crate::message::Mail;
 
 /// Reads a receipt.
 pub(super) fn find(sections: &Sections<'_>) -> Option<Finding> {
@@ -32,21 +33,34 @@ pub(super) fn find(sections: &Sections<'_>) -> Option<Finding> {
     Some(Finding { recipient: person, original, ..Finding::new(Verdict::Receipt { receipt }, 0.99).because(hit) })
 }
 
+/// Octets of the notice in which a receipt says what it is.
+const INTRODUCTION: usize = 1_000;
+
+/// Reads a receipt that only has words: Exchange's own, which lost their form on the way through the Internet, and those
+/// of old mail programs. Subject and text must both say it.
+pub(super) fn in_words(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
+    let subject = mail.subject().unwrap_or_default();
+    let by_subject = rules.best(Table::Receipt, Field::Subject, subject)?;
+    let by_text = rules.best_folded(Table::Receipt, Field::Body, sections.folded(), INTRODUCTION)?;
+    let hit = |m: &Match<'_>, field: &str, text: &str| {
+        Hit::in_field(&m.rule.id, field, Some((m.start, m.end)), text.get(m.start..m.end).unwrap_or_default())
+    };
+    let disposition = Disposition::named(&by_text.rule.gives)?;
+    let receipt = Receipt { disposition, mode: ReceiptMode::Unknown };
+    let confidence = 1.0 - (1.0 - by_subject.rule.confidence) * (1.0 - by_text.rule.confidence);
+    let finding = Finding::new(Verdict::Receipt { receipt }, confidence.min(0.97))
+        .because(hit(&by_text, "body", &sections.notice))
+        .because(hit(&by_subject, "header:Subject", subject));
+    Some(Finding { recipient: mail.from(), ..finding })
+}
+
 /// `manual-action/MDN-sent-manually; displayed/error` (RFC 8098 section 3.2.6).
 fn read(value: &str) -> Receipt {
     let value = value.to_ascii_lowercase();
     let (mode, kind) = value.split_once(';').unwrap_or(("", &value));
     let kind = kind.trim().split(['/', ',', ' ', '(']).next().unwrap_or_default();
     Receipt {
-        disposition: match kind {
-            "displayed" => Disposition::Displayed,
-            "deleted" => Disposition::Deleted,
-            "dispatched" => Disposition::Dispatched,
-            "processed" => Disposition::Processed,
-            "denied" => Disposition::Denied,
-            "failed" => Disposition::Failed,
-            _ => Disposition::Unknown,
-        },
+        disposition: Disposition::named(kind).unwrap_or(Disposition::Unknown),
         mode: if mode.contains("sent-manually") || (mode.contains("manual-action") && !mode.contains("sent-auto")) {
             ReceiptMode::Manual
         } else if mode.contains("automatic") {

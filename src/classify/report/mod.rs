@@ -50,6 +50,9 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
         return vec![finding];
     }
     let daemon = sections.signs.is_some_and(|s| s.daemon);
+    if !daemon && let Some(receipt) = mdn::in_words(mail, &sections, rules) {
+        return vec![receipt];
+    }
     // Mail servers never ask who you are.
     if !daemon && let Some(finding) = other::challenge(mail, &sections, rules) {
         return vec![finding];

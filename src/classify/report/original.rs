@@ -2,9 +2,10 @@
 //! in the text of the report.
 
 use crate::classify::OriginalMail;
-use crate::message::{Address, addresses_of};
+use crate::message::{Address, addresses_of, value_of};
 use chrono::{DateTime, TimeZone, Utc};
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Headers kept of an original.
@@ -21,9 +22,8 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
         .header_date(HeaderName::Date)
         .header_address(HeaderName::From)
         .header_address(HeaderName::To)
-        .header_raw(HeaderName::Received)
-        .header_raw(HeaderName::DkimSignature)
-        .default_header_text()
+        .header_text(HeaderName::Subject)
+        .default_header_ignore()
 });
 
 /// The original out of an embedded mail.
@@ -34,17 +34,14 @@ pub(super) fn of_message(message: &Message<'_>) -> Option<OriginalMail> {
         .take(MAX_HEADERS)
         .map(|h| {
             let value = match &h.value {
-                HeaderValue::Text(text) => shorten(text.trim()),
-                HeaderValue::TextList(list) if !h.name.as_str().eq_ignore_ascii_case("references") => {
-                    shorten(&list.join(", "))
-                }
-                _ => message
+                // As it stands: with the brackets.
+                HeaderValue::TextList(_) if h.name == HeaderName::References => message
                     .raw_message
                     .get(h.offset_start as usize..h.offset_end as usize)
-                    .map(|raw| shorten(&unfold(&String::from_utf8_lossy(raw))))
-                    .unwrap_or_default(),
+                    .map(|raw| Cow::Owned(unfold(&String::from_utf8_lossy(raw)))),
+                _ => value_of(message, h),
             };
-            (h.name.as_str().to_ascii_lowercase(), value)
+            (h.name.as_str().to_ascii_lowercase(), shorten(&value.unwrap_or_default()))
         })
         .collect();
     if headers.is_empty() {

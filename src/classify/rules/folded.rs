@@ -80,8 +80,8 @@ impl Folded {
 
     /// Whether a hit cuts no word at either end. Scripts without spaces between words (Chinese,
     /// Japanese, Thai) have no such ends, so only alphabetic neighbours of ASCII, Latin, Greek
-    /// and Cyrillic count.
-    pub(super) fn is_whole(&self, start: usize, end: usize) -> bool {
+    /// and Cyrillic count. An open end may stand within a word.
+    pub(super) fn is_whole(&self, start: usize, end: usize, (open_start, open_end): (bool, bool)) -> bool {
         let joins = |a: Option<char>, b: Option<char>| {
             let letter = |c: char| c.is_alphanumeric() && c < '\u{0600}';
             matches!((a, b), (Some(a), Some(b)) if letter(a) && letter(b))
@@ -91,7 +91,8 @@ impl Folded {
         else {
             return false;
         };
-        !joins(before.chars().next_back(), hit.chars().next()) && !joins(hit.chars().next_back(), after.chars().next())
+        (open_start || !joins(before.chars().next_back(), hit.chars().next()))
+            && (open_end || !joins(hit.chars().next_back(), after.chars().next()))
     }
 
     /// The first octets of the folded text.
@@ -153,7 +154,8 @@ mod tests {
     #[test]
     fn phrases_are_whole_words() {
         let folded = Folded::new("the outage of it");
-        assert!(!folded.is_whole(4, 7));
-        assert!(folded.is_whole(4, 10));
+        assert!(!folded.is_whole(4, 7, (false, false)));
+        assert!(folded.is_whole(4, 7, (false, true)));
+        assert!(folded.is_whole(4, 10, (false, false)));
     }
 }

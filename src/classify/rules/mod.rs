@@ -37,8 +37,9 @@ use super::policy::BouncePolicy;
 use matcher::Matcher;
 use rule::RuleFile;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// The rule files that are part of the program.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -84,9 +85,9 @@ pub struct Rules {
     /// Those that are the user's, also where they took the place of one of the program's.
     users: BTreeSet<usize>,
     /// The domains and hosts of providers.
-    suffixes: BTreeMap<(Field, String), usize>,
-    /// The fields of each table that have rules.
-    matchers: BTreeMap<(Table, Field), Matcher>,
+    suffixes: BTreeMap<Field, HashMap<String, usize>>,
+    /// The fields of each table that have rules, each made when it is asked for the first time: no run asks for all.
+    matchers: BTreeMap<(Table, Field), OnceLock<Option<Matcher>>>,
     policy: BouncePolicy,
     version: String,
 }
@@ -156,20 +157,21 @@ impl Rules {
                 }
             }
         }
-        Self::build(rules, users, policy)
+        let rules = Self::build(rules, users, policy);
+        // What users write is tried at once; what is embedded, by a test.
+        if !files.is_empty() {
+            rules.try_all()?;
+        }
+        Ok(rules)
     }
 
-    fn build(rules: Vec<Rule>, users: BTreeSet<usize>, policy: BouncePolicy) -> Result<Self, RuleError> {
-        let keys: BTreeSet<(Table, Field)> =
-            rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f))).collect();
-        let mut matchers = BTreeMap::new();
-        for (table, field) in keys {
-            matchers.insert((table, field), Matcher::build(&rules, table, field)?);
-        }
-        let mut suffixes = BTreeMap::new();
+    fn build(rules: Vec<Rule>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
+        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f)));
+        let matchers = keys.map(|key| (key, OnceLock::new())).collect();
+        let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
         for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == Table::Provider) {
             for field in &rule.fields {
-                suffixes.extend(rule.any.iter().map(|name| ((*field, name.to_lowercase()), at)));
+                suffixes.entry(*field).or_default().extend(rule.any.iter().map(|name| (name.to_lowercase(), at)));
             }
         }
         let mut digester = crate::message::Digester::default();
@@ -178,7 +180,25 @@ impl Rules {
         }
         digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
         let version = digester.finish().to_string().chars().take(12).collect();
-        Ok(Self { list: rules, users, suffixes, matchers, policy, version })
+        Self { list: rules, users, suffixes, matchers, policy, version }
+    }
+
+    /// Makes everything that is otherwise made on demand.
+    ///
+    /// # Errors
+    /// When a pattern or a table cannot be made.
+    pub(super) fn try_all(&self) -> Result<(), RuleError> {
+        for rule in &self.list {
+            if let Some(Err(error)) = rule.pattern.as_deref().map(matcher::compiled) {
+                return Err(RuleError::Pattern { id: rule.id.clone(), source: Box::new(error) });
+            }
+        }
+        self.matchers.keys().try_for_each(|(table, field)| Matcher::build(&self.list, *table, *field).map(drop))
+    }
+
+    fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
+        let made = self.matchers.get(&(table, field))?;
+        made.get_or_init(|| Matcher::build(&self.list, table, field).ok()).as_ref()
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -221,7 +241,7 @@ impl Rules {
 
     /// The rules with words that fire, given what is known besides.
     fn firing(&self, table: Table, field: Field, folded: &Folded, most: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
-        let found = self.matchers.get(&(table, field)).map(|m| m.find(folded, most)).unwrap_or_default();
+        let found = self.matcher(table, field).map(|m| m.find(folded, most)).unwrap_or_default();
         let fires = found.into_iter().filter_map(|hit| {
             let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
             Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end) })
@@ -258,7 +278,7 @@ impl Rules {
     /// The first rule without words that fires by what is known; the user's rules come before the program's.
     #[must_use]
     pub fn wordless(&self, table: Table, field: Field, facts: &Facts<'_>) -> Option<Match<'_>> {
-        let matcher = self.matchers.get(&(table, field))?;
+        let matcher = self.matcher(table, field)?;
         let of = |users: bool| matcher.wordless.iter().filter(move |at| self.users.contains(at) == users);
         let mut all = of(true).chain(of(false)).filter_map(|&at| self.list.get(at));
         let fires = all.find(|rule| rule.when.holds(facts));
@@ -279,9 +299,10 @@ impl Rules {
 
     fn by_suffix(&self, field: Field, name: &str) -> Option<&str> {
         let name = name.get(..name.len().min(255))?.to_lowercase();
+        let suffixes = self.suffixes.get(&field)?;
         let mut rest = name.as_str();
         loop {
-            if let Some(rule) = self.suffixes.get(&(field, rest.to_owned())).and_then(|at| self.list.get(*at)) {
+            if let Some(rule) = suffixes.get(rest).and_then(|at| self.list.get(*at)) {
                 return Some(rule.gives.as_str());
             }
             rest = rest.split_once('.')?.1;
@@ -316,6 +337,7 @@ mod tests {
     fn embedded_rules_have_nothing_wrong() {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert!(!rules.all().is_empty());
+        rules.try_all().expect("embedded rules can be matched");
         let wrong: Vec<String> = rules.faults().iter().map(ToString::to_string).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }

@@ -2,7 +2,8 @@
 
 use super::RuleError;
 use super::folded::Folded;
-use crate::event::{AutoReplyType, Category, UnsubscribeScope};
+use super::matcher;
+use crate::event::{AutoReplyType, Category, Disposition, Intent, UnsubscribeScope};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,14 @@ pub enum Table {
     BounceCode,
     /// A request to prove that a person sent the mail; gives `challenge`.
     Challenge,
+    /// What a person wants who answers; gives an `Intent`.
+    Intent,
     /// What is known and no answer; gives a subtype of `other`.
     Other,
     /// Who receives for a domain; gives a provider's name.
     Provider,
+    /// A read receipt in words only; gives a `Disposition`.
+    Receipt,
     /// A delivery report without a structure; gives `bounce`, `delay`, `delivered`, `relayed`,
     /// `hint`, `copy` for the line behind which the
     /// original begins, or `none` for what only looks like a report.
@@ -60,13 +65,15 @@ pub enum Field {
 
 impl Table {
     /// Every table, by name.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AutoReply,
         Self::BounceCategory,
         Self::BounceCode,
         Self::Challenge,
+        Self::Intent,
         Self::Other,
         Self::Provider,
+        Self::Receipt,
         Self::Report,
         Self::Unsubscribe,
     ];
@@ -79,8 +86,10 @@ impl Table {
             Self::BounceCategory => "bounce_category",
             Self::BounceCode => "bounce_code",
             Self::Challenge => "challenge",
+            Self::Intent => "intent",
             Self::Other => "other",
             Self::Provider => "provider",
+            Self::Receipt => "receipt",
             Self::Report => "report",
             Self::Unsubscribe => "unsubscribe",
         }
@@ -92,6 +101,7 @@ impl Table {
             Self::BounceCategory => &[Field::Diagnostic],
             Self::BounceCode => &[Field::Enhanced, Field::Reply, Field::EnhancedSubject],
             Self::Challenge | Self::Other => &[Field::Subject, Field::Body, Field::From],
+            Self::Intent | Self::Receipt => &[Field::Subject, Field::Body],
             Self::Provider => &[Field::Domain, Field::Host],
             Self::Unsubscribe => &[Field::Subject, Field::Body, Field::To],
         }
@@ -103,7 +113,9 @@ impl Table {
             Self::AutoReply => gives == "none" || word::<AutoReplyType>(gives).is_some(),
             Self::BounceCategory | Self::BounceCode => Category::named(gives).is_some(),
             Self::Challenge => gives == "challenge",
+            Self::Intent => Intent::named(gives).is_some_and(|i| i != Intent::Unknown),
             Self::Other | Self::Provider => is_name(gives),
+            Self::Receipt => Disposition::named(gives).is_some(),
             Self::Report => matches!(gives, "bounce" | "delay" | "delivered" | "relayed" | "hint" | "copy" | "none"),
             // `none`: words that look like a wish and are none.
             Self::Unsubscribe => gives == "none" || word::<UnsubscribeScope>(gives).is_some(),
@@ -194,6 +206,12 @@ pub struct Rule {
     pub any: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// Of these words one must stand in the same sentence; of none given, nothing is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+    /// None of these may stand in the same sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
     /// ISO 639-1, where the words belong to one language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -261,8 +279,12 @@ impl Rule {
         if self.table == Table::Report && !self.fields.iter().all(fits) {
             return wrong(format!("`{}` does not go with what `in` names", self.gives));
         }
-        if self.any.iter().any(|p| Folded::new(p.trim()).text.chars().count() < 2) {
+        let phrases = || self.any.iter().chain(&self.with).chain(&self.without);
+        if phrases().any(|p| Folded::new(matcher::opened(p).0).text.chars().count() < 2) {
             return wrong("a phrase needs at least two characters".to_owned());
+        }
+        if self.is_wordless() && !(self.with.is_empty() && self.without.is_empty()) {
+            return wrong("`with` and `without` stand beside the words of `any` or `pattern`".to_owned());
         }
         if !(0.0..=1.0).contains(&self.confidence) {
             return wrong("`confidence` is a number from 0 to 1".to_owned());
