@@ -45,7 +45,8 @@ pub struct OriginalMail {
     pub date: Option<DateTime<Utc>>,
     pub from: Option<Address>,
     pub to: Vec<Address>,
-    /// Every header found, in order: (lower-case name, decoded and unfolded value). Bounded.
+    /// Every header found but those of the mail's route, in order: (lower-case name, decoded and unfolded value).
+    /// Bounded.
     pub headers: Vec<(String, String)>,
 }
 

@@ -149,6 +149,12 @@ impl<'x> Mail<'x> {
         self.addresses("From").into_iter().next()
     }
 
+    /// The display name of the first address of From.
+    #[must_use]
+    pub fn from_name(&self) -> Option<&str> {
+        self.message.from()?.first()?.name.as_deref()
+    }
+
     /// The addresses of a header, groups opened.
     #[must_use]
     pub fn addresses(&self, name: &str) -> Vec<Address> {

@@ -13,6 +13,7 @@ mod dkim;
 mod dmarc;
 mod dns;
 mod fuzz_corpus;
+mod golden_people;
 mod line;
 mod people;
 mod pop3_splits;

@@ -13,6 +13,8 @@ use crate::message::{Address, Mail};
 
 /// What the evidence must amount to.
 const ENOUGH: f32 = 0.85;
+/// Words that amount to less say nothing of what kind of answer it is.
+const HINTED: f32 = 0.35;
 /// Contacts published of one answer.
 const MOST_CONTACTS: usize = 5;
 /// The share that a subject keeps behind "Re:": a person answered the automatic answer.
@@ -33,10 +35,17 @@ pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Opt
     let answered = if answer_prefix(subject).is_some() { ANSWERED } else { 1.0 };
     let by_subject = joined(&in_subject) * answered;
     let person = person(&in_text, text);
-    let by_text = 1.0 - (1.0 - joined(&in_text)) * (1.0 - plainness(&in_text, text, mail));
-    let confidence = 1.0 - (1.0 - said) * (1.0 - by_subject) * (1.0 - by_text * person) * (1.0 - hinted * person);
+    let doubt_of_text = (1.0 - joined(&in_text)) * (1.0 - plainness(&in_text, text, mail)) * (1.0 - hinted);
+    // What speaks for a person weighs twice: to take a person for a machine is worse than the contrary.
+    let doubt_of_text = (doubt_of_text / (person * person).max(f32::EPSILON)).min(1.0);
+    let confidence = 1.0 - (1.0 - said) * (1.0 - by_subject) * doubt_of_text;
     if confidence < ENOUGH {
         return None;
+    }
+    if is_notification(mail, subject) && joined(&in_subject).max(joined(&in_text)) < HINTED {
+        let mut finding = Finding::other("notification", 0.8);
+        finding.hits = hits.into_iter().map(|(_, hit)| hit).collect();
+        return Some(finding);
     }
     for (found, field, weight) in [(&in_subject, "subject", answered), (&in_text, "body", person)] {
         let source = if field == "subject" { subject } else { text };
@@ -54,6 +63,15 @@ pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Opt
     let mut finding = Finding::new(Verdict::AutoReply { auto_reply }, confidence.min(0.99));
     finding.hits = hits.into_iter().map(|(_, hit)| hit).collect();
     Some(finding)
+}
+
+/// Mail that a machine made and that answers nothing: `auto-generated` (RFC 3834 section 5) without a thread.
+fn is_notification(mail: &Mail<'_>, subject: &str) -> bool {
+    let generated = mail.header("Auto-Submitted").is_some_and(|v| {
+        let value = v.trim_start();
+        value.get(..14).is_some_and(|head| head.eq_ignore_ascii_case("auto-generated"))
+    });
+    generated && mail.thread_ids().next().is_none() && answer_prefix(subject).is_none()
 }
 
 fn hit(m: &Match<'_>, field: &str, source: &str) -> Hit {
@@ -78,7 +96,8 @@ fn joined(found: &[Match<'_>]) -> f32 {
         .product::<f32>()
 }
 
-/// What speaks for a person: 1 for nothing, less for words and questions that answer something.
+/// What speaks for a person: 1 for nothing, less for words and questions that answer something. The doubt that the
+/// other evidence leaves is divided by its square.
 fn person(found: &[Match<'_>], text: &str) -> f32 {
     let words = found.iter().filter(|m| m.rule.gives == "none").map(|m| 1.0 - m.rule.confidence).product::<f32>();
     if text.contains(['?', '？']) { words * 0.7 } else { words }

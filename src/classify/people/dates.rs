@@ -181,6 +181,14 @@ fn date(text: &str, tokens: &[Token], at: usize) -> Option<(Option<Found>, usize
     if digits > 2 {
         return None;
     }
+    // 11-Nov-2026
+    if let (Some('-'), Some(month), Some('-'), Some(year)) = (sign(1), word(2).and_then(month), sign(3), full_year(4)) {
+        return found(Some(year), month, first, 5);
+    }
+    // 10. 6. 2026, with the spaces that Czech and Slovak have
+    if let (Some('.'), Some((second, 1..=2)), Some('.'), Some(year)) = (sign(1), number(2), sign(3), full_year(4)) {
+        return found(Some(year), second, first, 5);
+    }
     if let Some(c @ ('.' | '/' | '-')) = sign(1)
         && let Some((second, 1..=2)) = number(2)
         && touches(tokens, at, 3)
@@ -313,6 +321,8 @@ fn sentence_before(text: &str, start: usize) -> &str {
                 let word = window.get(..*at).and_then(|w| w.split_whitespace().next_back()).unwrap_or_default();
                 window.get(at + 1..).is_some_and(|t| t.starts_with(char::is_whitespace))
                     && word.chars().count() > 4
+                    // "t.o.m.", "p.m."
+                    && !word.contains('.')
                     && !word.ends_with(|c: char| c.is_ascii_digit())
             }
             '\n' => window.get(at + 1..).is_some_and(|t| t.starts_with('\n')),
@@ -393,6 +403,15 @@ mod tests {
             ("2026年10月12日（月）まで休暇中です。", Some("2026-10-12")),
             ("我将于2026年10月12日返回办公室。", Some("2026-10-12")),
             ("10월 12일까지 휴가입니다.", Some("2026-10-12")),
+            ("I am out of the office until 11-Nov-2026.", Some("2026-11-11")),
+            ("do středy 14. 10. 2026 včetně čerpám dovolenou", Some("2026-10-15")),
+            ("Jag har semester t.o.m. söndag den 11 oktober", Some("2026-10-12")),
+            ("Revin la birou pe 2 noiembrie 2026.", Some("2026-11-02")),
+            ("С 5 по 18 октября я в отпуске, на работе буду 19 октября.", Some("2026-10-19")),
+            ("Retorno no dia 19/10/2026.", Some("2026-10-19")),
+            ("Regreso el lunes 19 de octubre.", Some("2026-10-19")),
+            ("Rientrerò in ufficio lunedì 19 ottobre.", Some("2026-10-19")),
+            ("Vanaf maandag 19 oktober ben ik er weer.", Some("2026-10-19")),
             ("until 31 February 2026", None),
             ("until 99999999999999999999 October", None),
             ("until 12 October or until 14 October", None),

@@ -29,7 +29,30 @@ pub fn bare(line: &str) -> &str {
 /// Whether the line begins with a quote mark.
 pub fn is_quoted(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with('>') || line.starts_with("&gt;")
+    line.starts_with('>') || line.starts_with("&gt;") || has_initials(line)
+}
+
+/// The Bat! and Agent put the writer's initials before the mark: `AB> text`.
+fn has_initials(line: &str) -> bool {
+    let Some((initials, rest)) = line.split_once('>') else { return false };
+    (1..=3).contains(&initials.chars().count())
+        && initials.chars().all(char::is_uppercase)
+        && (rest.is_empty() || rest.starts_with([' ', '>']))
+}
+
+/// GroupWise: `>>> Ana Example <ana@example.org> 5/10/2026 8:00 >>>`, with an unmarked quote below.
+pub fn is_groupwise(line: &str) -> bool {
+    let inner = line.trim().strip_prefix(">>> ").and_then(|l| l.strip_suffix(">>>"));
+    inner.is_some_and(|l| l.len() < 200 && (l.contains('@') || has_year(l)) && l.bytes().any(|b| b.is_ascii_digit()))
+}
+
+/// Dashes on both sides of a few words, whatever they say: `----- Mail transféré -----`.
+pub fn is_dressed(line: &str) -> bool {
+    let line = line.trim();
+    let words = line.trim_matches(['-', '=', '_', '—', '–']);
+    let before = line.len() - line.trim_start_matches(['-', '=', '_', '—', '–']).len();
+    let after = line.len() - line.trim_end_matches(['-', '=', '_', '—', '–']).len();
+    before >= 3 && after >= 3 && (1..=6).contains(&words.split_whitespace().count()) && words.len() <= 80
 }
 
 /// Whether a line consists of border characters only.
@@ -288,10 +311,17 @@ fn is_attribution(joined: &str, lines: &[Line<'_>], last: usize) -> bool {
     if looks_written(text) {
         return true;
     }
-    // Too little to be sure by itself: "ana wrote:" counts when a quote follows.
+    // Too little to be sure by itself: "ana wrote:", "Ana Example schrieb am 5.10.2026:" (Thunderbird) and
+    // "* Ana <ana@example.org> [2026-10-05 08:00]:" (mutt) count when a quote follows.
+    let lower = text.to_lowercase();
+    let dated = text.bytes().any(|b| b.is_ascii_digit()) && (is_time(&lower) || has_year(&lower));
+    let told = match verb_end(&lower) {
+        Some((_, at_end)) => at_end || dated,
+        None => dated && text.contains('@'),
+    };
     ends_open(text)
-        && text.len() < 120
-        && verb_end(&text.to_lowercase()).is_some_and(|v| v.1)
+        && text.len() < 160
+        && told
         && lines
             .iter()
             .skip(last + 1)
@@ -315,6 +345,10 @@ fn looks_written(text: &str) -> bool {
     let lower = text.to_lowercase();
     let date = digits && (is_time(&lower) || has_year(&lower));
     let opens = opens(&lower);
+    // Horde: "Quoting Ana Example <ana@example.org>:".
+    if ends && address && tongues::QUOTING.iter().any(|q| lower.strip_prefix(q).is_some_and(|r| r.starts_with(' '))) {
+        return true;
+    }
     match verb_end(&lower) {
         Some((_, at_end)) if ends || at_end => {
             // "On 12 May 2026 I wrote:" is the person's own sentence.

@@ -52,7 +52,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
 
 /// The person's own words.
 pub(super) fn words(mail: &Mail<'_>) -> Words {
-    let own = quote::own_words(&lines::of(mail));
+    let own = quote::own_words(&lines::of(mail), &signature::Sender::of(mail));
     Words {
         language: language::of(&own.text),
         text: own.text,

@@ -6,7 +6,7 @@
 
 use super::lines::{Line, Mark};
 use super::marks;
-use super::signature;
+use super::signature::{self, Sender};
 use crate::event::Layout;
 
 /// What a line is.
@@ -30,7 +30,7 @@ pub struct Own {
 }
 
 /// Reads the person's own words out of the lines of a body.
-pub fn own_words(lines: &[Line<'_>]) -> Own {
+pub fn own_words(lines: &[Line<'_>], sender: &Sender) -> Own {
     let (mut classes, split) = classify(lines, false);
     let quotes = classes.iter().any(|c| matches!(c, Class::Quoted | Class::Intro));
     if !quotes
@@ -77,7 +77,7 @@ pub fn own_words(lines: &[Line<'_>]) -> Own {
             };
             texts.push(text.trim_end());
         }
-        let (text, sign) = signature::split(&texts, segments > 0 || quotes);
+        let (text, sign) = signature::split(&texts, segments > 0 || quotes, sender);
         for line in sign {
             push_line(&mut signature, line);
         }
@@ -162,6 +162,10 @@ fn classify(lines: &[Line<'_>], bare_quotes: bool) -> (Vec<Class>, Option<(usize
             classes.push(Class::Text);
             continue;
         }
+        if marks::is_groupwise(text) && !next_is_quoted(lines, at + 1) {
+            classes.resize(lines.len(), Class::Quoted);
+            break;
+        }
         if marks::is_quoted(text) || (in_quote && text.starts_with('|')) {
             classes.push(Class::Quoted);
             in_quote = true;
@@ -217,10 +221,11 @@ fn border(lines: &[Line<'_>], at: usize, own_above: bool) -> Border {
         if next_is_quoted(lines, at + 1) {
             return Border::Intro(at);
         }
-        return Border::Cut;
+        return marked_behind(lines, at).map_or(Border::Cut, Border::Intro);
     }
-    if marks::is_header_block(lines, at) {
-        return Border::Cut;
+    let opens_block = |at: usize| marks::is_header_block(lines, at);
+    if opens_block(at) || (marks::is_dressed(&line.text) && (at + 1..=at + 3).any(opens_block)) {
+        return marked_behind(lines, at).map_or(Border::Cut, Border::Intro);
     }
     if let Some(last) = marks::attribution(lines, at) {
         if next_is_quoted(lines, last + 1) {
@@ -231,6 +236,21 @@ fn border(lines: &[Line<'_>], at: usize, own_above: bool) -> Border {
         return if own_above { Border::Cut } else { Border::Intro(last) };
     }
     Border::No
+}
+
+/// The last line of a header block behind which the quote is marked, so that answers stand between its lines: the next
+/// line has a mark, and so have most of the others.
+fn marked_behind(lines: &[Line<'_>], at: usize) -> Option<usize> {
+    let is_blank = |l: &Line<'_>| l.text.trim().is_empty();
+    let first = (at..lines.len()).take(4).find(|n| marks::is_header_block(lines, *n))?;
+    let length = lines.iter().skip(first).take(20).position(is_blank)?;
+    let last = first + length;
+    if !next_is_quoted(lines, last) {
+        return None;
+    }
+    let rest = lines.iter().skip(last).take(200).filter(|l| !is_blank(l));
+    let marked = rest.clone().filter(|l| marks::is_quoted(&l.text)).count();
+    (marked * 2 >= rest.count()).then_some(last)
 }
 
 fn next_is_quoted(lines: &[Line<'_>], from: usize) -> bool {
@@ -253,7 +273,9 @@ fn is_broken_wrap(lines: &[Line<'_>], at: usize) -> bool {
     };
     let text = line.text.trim();
     match text.chars().next() {
-        Some(c) if !c.is_alphanumeric() => !matches!(c, '-' | '*' | '+' | ':' | ';' | '"' | '\''),
+        Some(c) if !c.is_alphanumeric() => {
+            !matches!(c, '-' | '*' | '+' | ':' | ';' | '"' | '\'' | '→' | '⇒' | '➔' | '➜' | '✓')
+        }
         Some(c) if c.is_lowercase() => before >= 60 && text.len() < 40,
         _ => false,
     }

@@ -5,7 +5,8 @@
 //! like a signature. A name or "Thanks, Ana" alone stays in the text.
 
 use super::marks;
-use super::tongues::{self, DISCLAIMER, SENT_FROM, SENT_FROM_END};
+use super::tongues::{self, DISCLAIMER, LEGAL_TALK, PRINT_LESS, SENT_FROM, SENT_FROM_END};
+use crate::message::Mail;
 use aho_corasick::{AhoCorasick, MatchKind, StartKind};
 use std::sync::LazyLock;
 
@@ -17,11 +18,51 @@ const SEARCHED: usize = 60;
 static FOOTERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).start_kind(StartKind::Anchored).build(SENT_FROM).ok()
 });
+static TALK: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(LEGAL_TALK.iter().copied().flatten()).ok());
+static PRINT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(PRINT_LESS).ok());
 static LEGAL: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(DISCLAIMER).ok());
+
+/// Who wrote, as the From header says: people sign with the name that their program sends.
+#[derive(Debug, Clone, Default)]
+pub struct Sender {
+    /// The words of the display name, in lower case.
+    name: Vec<String>,
+    /// The address, in lower case.
+    address: Option<String>,
+}
+
+impl Sender {
+    /// The sender of a mail.
+    pub fn of(mail: &Mail<'_>) -> Self {
+        let name = mail.from_name().unwrap_or_default();
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() > 1).take(8);
+        Self { name: words.map(str::to_lowercase).collect(), address: mail.from().map(|a| a.normalised()) }
+    }
+
+    /// Whether a line names the sender: two words of the name, or all of a name of one.
+    fn signs(&self, line: &str) -> bool {
+        if line.len() > 120 || self.name.is_empty() {
+            return false;
+        }
+        let lower = line.to_lowercase();
+        let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+        // The name stands in front: "Ana Example | Buyer".
+        // "R. Holečková" is she who is "Radka Holečková" in From.
+        let initial = |n: &String, w: &str| w.chars().count() == 1 && n.starts_with(w);
+        let named = words.by_ref().take(5).filter(|w| self.name.iter().any(|n| n == w || initial(n, w))).count();
+        named >= self.name.len().min(2)
+    }
+
+    /// Whether a line holds the sender's own address.
+    fn is_addressed(&self, line: &str) -> bool {
+        line.contains('@') && self.address.as_ref().is_some_and(|a| line.to_lowercase().contains(a.as_str()))
+    }
+}
 
 /// Splits a segment into its text and its signature; `after_quote` tells whether a quote stands
 /// above it.
-pub fn split<'l>(lines: &[&'l str], after_quote: bool) -> (Vec<&'l str>, Vec<&'l str>) {
+pub fn split<'l>(lines: &[&'l str], after_quote: bool, sender: &Sender) -> (Vec<&'l str>, Vec<&'l str>) {
     let mut end = trim_end(lines, lines.len());
     let mut cut = end;
     // Footers and legal text, from the last line upwards.
@@ -42,7 +83,7 @@ pub fn split<'l>(lines: &[&'l str], after_quote: bool) -> (Vec<&'l str>, Vec<&'l
     }
     if let Some(at) = separator(lines, end, after_quote) {
         cut = at;
-    } else if let Some(at) = closing(lines, end) {
+    } else if let Some(at) = closing(lines, end, sender).or_else(|| named(lines, end, sender)) {
         cut = at;
     }
     let cut = cut.min(lines.len());
@@ -120,8 +161,21 @@ fn legal_paragraph(lines: &[&str], end: usize) -> Option<usize> {
             return None;
         }
     }
-    if start == 0 || octets < 80 {
+    let talk = lines.get(start..end)?.iter().take(12).map(|l| l.to_lowercase()).collect::<Vec<_>>().join(" ");
+    if start == 0 {
         return None;
+    }
+    if end - start <= 2 && PRINT.as_ref().is_some_and(|p| p.is_match(&talk)) {
+        return Some(start);
+    }
+    if octets < 80 {
+        return None;
+    }
+    let topics = topics(&talk);
+    if topics.iter().filter(|t| **t).count() >= 3
+        || (topics.first() == Some(&true) && topics.iter().skip(1).any(|t| *t))
+    {
+        return Some(start);
     }
     let hits = lines
         .get(start..end)?
@@ -131,6 +185,22 @@ fn legal_paragraph(lines: &[&str], end: usize) -> Option<usize> {
         .sum::<usize>();
     // One word alone ("confidential") may be what the person writes about.
     (hits > 1 || (hits == 1 && octets > 250)).then_some(start)
+}
+
+/// Which of the topics of legal text a paragraph speaks of.
+fn topics(text: &str) -> [bool; LEGAL_TALK.len()] {
+    let mut found = [false; LEGAL_TALK.len()];
+    for hit in TALK.iter().flat_map(|t| t.find_overlapping_iter(text)) {
+        let mut number = hit.pattern().as_usize();
+        for (topic, words) in found.iter_mut().zip(LEGAL_TALK) {
+            if number < words.len() {
+                *topic = true;
+                break;
+            }
+            number -= words.len();
+        }
+    }
+    found
 }
 
 /// The line at which a separator cuts a signature off.
@@ -150,7 +220,8 @@ fn separator(lines: &[&str], end: usize, after_quote: bool) -> Option<usize> {
                 found = Some(at);
             }
         } else if (marks::is_border(text) || matches!(text, "—" | "–"))
-            && !text.starts_with(['=', '#', '*', '+'])
+            // Headings of plain text have such lines too, hardly as long.
+            && (!text.starts_with(['=', '#', '*', '+']) || text.len() >= 10)
             && found.is_none()
             && filled <= MOST_LINES
             && (looks_like_signature(body) || (after_quote && at == 0))
@@ -185,29 +256,64 @@ fn is_contact(line: &str) -> bool {
 }
 
 /// The line of a formal close with a signature below it.
-fn closing(lines: &[&str], end: usize) -> Option<usize> {
+fn closing(lines: &[&str], end: usize, sender: &Sender) -> Option<usize> {
     let from = end.saturating_sub(14).max(1);
     let mut at = end;
     while at > from {
         at -= 1;
         let line = marks::bare(lines.get(at)?);
-        if line.len() > 60 || line.is_empty() {
+        if line.len() > 100 || line.is_empty() {
             continue;
         }
-        let words = line.trim_end_matches([',', '.', '!', ' ', '，', '。']).to_lowercase();
-        let formal = tongues::is_closing(&words);
+        let words = line.trim_end_matches([',', '.', '!', ' ', '，', '。', '،']).to_lowercase();
+        // "С уважением, Климов О. И."
+        let with_name = line.split_once(',').filter(|(head, name)| {
+            tongues::is_closing(&head.trim().to_lowercase()) && (is_full_name(name.trim()) || sender.signs(name))
+        });
+        let formal = with_name.is_some() || tongues::is_closing(&words);
         if !formal && !tongues::is_thanks(&words) {
             continue;
         }
         let block: Vec<&str> = lines.get(at + 1..end)?.iter().map(|l| l.trim()).filter(|l| !l.is_empty()).collect();
-        let name = block.first()?;
-        let whole_name = is_full_name(name);
+        let whole_name = match with_name {
+            Some(_) => !block.is_empty(),
+            None => block.first().is_some_and(|name| is_full_name(name) || (block.len() > 1 && sender.signs(name))),
+        };
+        if block.is_empty() {
+            continue;
+        }
         let contacts = block.iter().filter(|l| is_contact(l)).count();
         let above = lines.get(..at)?.iter().any(|l| !l.trim().is_empty());
         let short = block.iter().all(|l| l.chars().count() <= 80);
         return (above && short && ((formal && whole_name) || contacts > 0)).then_some(at);
     }
     None
+}
+
+/// The line at which a block begins that the sender's own name opens, or a last line with the sender's own address.
+fn named(lines: &[&str], end: usize, sender: &Sender) -> Option<usize> {
+    let from = end.saturating_sub(14).max(1);
+    let last = end.checked_sub(1)?;
+    if last > 0
+        && lines.get(last).is_some_and(|l| sender.is_addressed(l) && l.len() <= 120 && sender.signs(l))
+        && lines.get(last - 1).is_some_and(|l| l.trim().is_empty())
+    {
+        return Some(last);
+    }
+    (from..last).find(|&at| {
+        let apart = at.checked_sub(1).and_then(|b| lines.get(b)).is_some_and(|l| is_empty(l));
+        let opens = lines.get(at).is_some_and(|l| sender.signs(marks::bare(l)) && !ends_sentence(l));
+        apart && opens && {
+            let block = lines.get(at..end).unwrap_or_default().iter().map(|l| l.trim()).filter(|l| !l.is_empty());
+            let plain = |l: &&str| l.chars().count() <= 100 && !ends_sentence(l);
+            block.clone().count() >= 2 && block.clone().all(|l| plain(&l))
+        }
+    })
+}
+
+/// Whether a line is a sentence, and no line of a signature.
+fn ends_sentence(line: &str) -> bool {
+    line.trim_end().ends_with(['.', '?', '!', '。', '？']) && line.split_whitespace().count() > 4
 }
 
 /// Two to four words, each with a capital, nothing else.

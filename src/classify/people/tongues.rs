@@ -105,7 +105,11 @@ const ORIGINAL: &[&str] = &[
     "αρχικό μήνυμα", "原始邮件", "原始郵件", "原始信件", "邮件原件", "原邮件", "元のメッセージ", "オリジナルメッセージ", "원본 메시지", "원본 메일", "원래 메시지",
     "thư gốc", "tin nhắn gốc", "pesan asli", "הודעה מקורית", "الرسالة الأصلية", "algne kiri", "izvorna poruka",
     "originalna poruka", "originalno sporočilo", "izvirno sporočilo", "originālā ziņa", "оригинално съобщение",
-    "upprunaleg skilaboð", "ข้อความต้นฉบับ",
+    "upprunaleg skilaboð", "ข้อความต้นฉบับ", "ursprüngliche mail", "originalmail", "original-mail", "original mail",
+    "mail d'origine", "courriel d'origine", "courriel original", "correo original", "e-mail original",
+    "mail originale", "email originale", "e-mail originale", "oorspronkelijke e-mail", "originele bericht",
+    "ursprungligt mail", "oprindelig mail", "opprinnelig e-post", "alkuperäinen sähköposti", "oryginalny e-mail",
+    "исходное письмо", "оригинал сообщения", "původní mail", "eredeti levél",
 ];
 #[rustfmt::skip]
 const FORWARDED: &[&str] = &[
@@ -127,8 +131,15 @@ const FORWARDED: &[&str] = &[
     "转发的邮件", "转发邮件", "轉寄的郵件", "轉寄郵件", "以下是转发的邮件", "下面是被转发的邮件", "開始轉寄郵件", "転送メッセージ", "転送されたメッセージ", "전달된 메시지",
     "전달한 메시지", "tin nhắn được chuyển tiếp", "thư đã chuyển tiếp", "pesan terusan", "mulai pesan diteruskan",
     "הודעה שהועברה", "رسالة مُعاد توجيهها", "رسالة معاد توجيهها", "edastatud kiri", "proslijeđena poruka",
-    "posredovano sporočilo", "препратено съобщение",
+    "posredovano sporočilo", "препратено съобщение", "weitergeleitete mail", "mail transféré", "courriel transféré",
+    "e-mail transféré", "correo reenviado", "e-mail encaminhado", "mail inoltrata", "email inoltrata",
+    "doorgestuurde e-mail", "videresendt mail", "videresendt e-post", "välitetty sähköposti",
+    "пересылаемое письмо", "továbbított levél", "přeposlaný e-mail",
 ];
+
+/// First words of an attribution that needs neither verb nor date: "Quoting Ana Example <ana@example.org>:".
+pub const QUOTING: &[&str] =
+    &["quoting", "zitat von", "citando", "citando a", "citation de", "citazione", "citeren", "citat från", "citat fra"];
 
 /// Whether the words of a separator line are known.
 pub fn is_separator(words: &str) -> bool {
@@ -148,7 +159,7 @@ pub const WROTE: &[&str] = &[
     "şunu yazdı", "şunları yazdı", "έγραψε", "έγραψε(αν)", "写道", "寫道", "写了", "书写", "書込み", "書きました", "のメッセージ",
     "のメール", "작성", "썼습니다", "님이 작성", "작성했습니다", "đã viết", "viết", "menulis", "כתב", "כתב/ה", "כתבה", "كتب", "كتبت",
     "kirjutas", "rašė", "parašė", "rakstīja", "je napisao", "je napisala", "je napisao/la", "napisao je", "piše",
-    "je napisal", "je napisal/a", "เขียนว่า", "ने लिखा", "skribis", "idatzi du",
+    "вы писали", "ви писали", "쓴 글", "쓴 메시지", "you wrote", "je napisal", "je napisal/a", "เขียนว่า", "ने लिखा", "skribis", "idatzi du",
 ];
 
 /// First words of "On …, somebody wrote:", besides digits and weekdays.
@@ -207,7 +218,12 @@ pub const SENT_FROM: &[&str] = &[
     "ipad에서 보냄", "iphone에서 보냄", "gửi từ", "được gửi từ", "dikirim dari", "dihantar dari", "נשלח מה", "נשלח מ",
     "تم الإرسال من", "أُرسلت من", "saadetud minu", "išsiųsta iš", "nosūtīts no", "sent via the samsung",
     "composed on", "typed on my", "written on my", "enviat des de", "sent from my", "iphone'umdan gönderildi",
-    "ipad'imden gönderildi", "android için outlook", "ios için outlook",
+    "ipad'imden gönderildi", "android için outlook", "ios için outlook", "få outlook for", "få outlook til",
+    "hent outlook for", "outlook for ios", "outlook for android", "télécharger outlook", "descargar outlook",
+    "obtén outlook", "baixe o outlook", "baixar o outlook", "transferir o outlook", "загрузить outlook",
+    "скачать outlook", "завантажити outlook", "az outlook", "descărcați outlook", "obțineți outlook",
+    "λήψη του outlook", "stáhnout outlook", "stiahnuť outlook", "preuzmite outlook", "dapatkan outlook",
+    "tải outlook", "ดาวน์โหลด outlook", "ส่งจาก", "đã gửi từ", "dikirim melalui", "מ-iphone", "من iphone",
 ];
 
 /// The same where the words stand at the line's end.
@@ -242,7 +258,16 @@ pub const CLOSINGS: &[&str] = &[
     "iyi çalışmalar", "με εκτίμηση", "με φιλικούς χαιρετισμούς", "此致", "祝好", "顺祝商祺", "敬上", "よろしくお願いいたします",
     "よろしくお願いします", "敬具", "以上", "감사합니다", "trân trọng", "hormat saya", "salam", "בברכה", "مع تحياتي",
     "مع أطيب التحيات", "lugupidamisega", "pagarbiai", "ar cieņu", "lijep pozdrav", "srdačan pozdrav",
-    "lep pozdrav", "с уважение", "s poštovanjem",
+    "lep pozdrav", "с уважение", "s poštovanjem", "thanks & regards", "thanks and regards", "thanks & best regards",
+    "thanks and best regards", "thanks and kind regards", "many thanks and kind regards", "rgds", "warmly",
+    "with best wishes", "yours", "kindly", "freundlichst", "beste grüsse aus", "sonnige grüße", "bàt",
+    "bien respectueusement", "respectueusement", "salutations", "très cordialement", "saludos cordiales y gracias",
+    "reciba un cordial saludo", "muy atentamente", "atte", "cordialidades", "com os meus cumprimentos", "grato",
+    "grata", "in attesa di un riscontro", "buona giornata", "buon lavoro", "hartelijke groet", "hartelijke groeten",
+    "met hartelijke groet", "mvh.", "med vennlig helsing", "vennlege helsingar", "ystävällisesti", "yst. terv",
+    "terveisin,", "łączę pozdrowienia", "z pozdrowieniami", "s úctou", "с уважением и благодарностью", "з найкращими побажаннями",
+    "köszönettel", "baráti üdvözlettel", "cu considerație", "cu mulțumiri", "saygılar", "saygılarla", "μετά τιμής",
+    "το ίδιο", "kính thư", "hormat kami", "ขอแสดงความนับถือ", "بكل احترام", "وتفضلوا بقبول فائق الاحترام",
 ];
 
 /// Closes that people write without any signature below; only an address or a number in what
@@ -268,6 +293,46 @@ pub fn is_closing(words: &str) -> bool {
     static SET: LazyLock<HashSet<&'static str>> = LazyLock::new(|| CLOSINGS.iter().copied().collect());
     SET.contains(words)
 }
+
+/// Lines about paper and viruses: one is enough.
+#[rustfmt::skip]
+pub const PRINT_LESS: &[&str] = &[
+    "before printing", "think before you print", "consider the environment", "vor dem ausdruck", "vor dem ausdrucken",
+    "denken sie an die umwelt", "avant d'imprimer", "pensez à l'environnement", "antes de imprimir",
+    "pense no meio ambiente", "prima di stampare", "rispetta l'ambiente", "voordat u deze e-mail print",
+    "innan du skriver ut", "før du skriver ut", "før du printer", "ennen tulostamista", "zanim wydrukujesz",
+    "před vytištěním", "прежде чем распечатать", "virus-free", "scanned for viruses", "avast.com", "avg.com",
+];
+
+/// What legal text below a mail speaks of: that it is secret, for whom it is, that it may have gone astray, that it is
+/// to be deleted. Two or three of the four tell it in any language.
+#[rustfmt::skip]
+pub const LEGAL_TALK: [&[&str]; 4] = [
+    &[
+        "confiden", "privileged", "vertraulich", "rechtlich geschützt", "vertrouwelijk", "riservat", "konfidenti",
+        "fortrolig", "taushetsbelagt", "sekretess", "luottamuks", "poufn", "důvěrn", "dôvern", "конфиденц", "конфіденц",
+        "gizli", "bizalmas", "εμπιστευτικ", "機密", "秘密情報", "机密", "保密", "기밀", "bảo mật", "rahasia", "חסוי", "סודי",
+        "سرية", "سري",
+    ],
+    &[
+        "intended", "addressee", "recipient", "adressat", "empfänger", "geadresseerde", "ontvanger", "destinat",
+        "modtager", "mottaker", "mottagare", "vastaanotta", "adresat", "příjemce", "príjemc", "адресат", "получател",
+        "отримувач", "alıcı", "címzett", "παραλήπτ", "受信", "收件人", "수신", "người nhận", "penerima", "הנמען", "المرسل إليه",
+    ],
+    &[
+        "in error", "by mistake", "irrtümlich", "versehentlich", "par erreur", "por error", "por engano", "por equivocación",
+        "per errore", "per ongeluk", "abusievelijk", "ten onrechte", "av misstag", "ved en fejl", "ved fejl", "ved en feil",
+        "feilaktig", "vahingossa", "erehdyks", "pomyłk", "omylem", "по ошибке", "ошибочно", "помилков", "yanlışlıkla",
+        "tévedés", "din greșeală", "din eroare", "κατά λάθος", "εκ παραδρομής", "誤って", "誤送", "误收", "誤收", "误发", "잘못",
+        "nhầm", "kesalahan", "בטעות", "الخطأ",
+    ],
+    &[
+        "delete", "destroy", "löschen", "vernichten", "supprim", "détrui", "elimin", "bórrelo", "borre", "apague",
+        "excluir", "cancell", "distrugg", "verwijder", "radera", "slet", "poista", "usuń", "usuni", "smaž", "vymaž", "удал",
+        "видал", "silin", "törölj", "şterge", "șterge", "διαγρά", "削除", "破棄", "删除", "刪除", "삭제", "xóa", "hapus",
+        "למחוק", "حذف",
+    ],
+];
 
 /// Words of the legal text that firms put below every mail.
 #[rustfmt::skip]

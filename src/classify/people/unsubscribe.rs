@@ -109,8 +109,9 @@ fn wishes<'r>(rules: &'r Rules, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
         if here.iter().any(|m| m.rule.gives == "none") {
             continue;
         }
-        // A pattern speaks of the whole text.
-        for m in here.into_iter().filter(|m| !m.rule.any.is_empty()) {
+        // An anchored pattern speaks of the whole text.
+        let anchored = |m: &Match<'_>| m.rule.pattern.as_ref().is_some_and(|p| p.starts_with('^'));
+        for m in here.into_iter().filter(|m| !m.rule.any.is_empty() || !anchored(m)) {
             if !found.iter().any(|(_, known)| known.rule.id == m.rule.id) {
                 found.push((at, m));
             }

@@ -8,7 +8,7 @@ use crate::event::DeliveredAction;
 use crate::message::{Address, received_date};
 use chrono::{DateTime, Utc};
 
-/// Recipients reported of one mail.
+/// Recipients reported of one mail; where there are more, the events say so.
 pub(super) const MAX_RECIPIENTS: usize = 5_000;
 
 /// Reads the delivery statuses of a mail. `None` where they name neither a recipient nor a fate.
@@ -20,7 +20,7 @@ pub(super) fn read<'t>(texts: impl IntoIterator<Item = &'t str>) -> Option<Repor
         report.reporting_mta = report.reporting_mta.or_else(|| address("reporting-mta")).map(|m| host(&m));
         report.arrival = report.arrival.or_else(|| message.get("arrival-date").and_then(date));
         for group in recipients {
-            if report.fates.len() >= MAX_RECIPIENTS {
+            if report.fates.len() > MAX_RECIPIENTS {
                 break;
             }
             report.fates.push(fate(&group, &message));

@@ -2,6 +2,7 @@
 
 use super::category::{self, Evidence};
 use super::codes::{self, Codes};
+use super::dsn::MAX_RECIPIENTS;
 use super::original;
 use crate::classify::{Finding, Hit, OriginalMail, Rules, speaks_of_the_address};
 use crate::event::{Category, Delivered, DeliveredAction, Failure, Verdict};
@@ -65,7 +66,14 @@ impl Report {
         let timed = self.arrival.is_some() || self.fates.iter().any(|f| f.last_attempt.is_some());
         let received = || mail.headers("Received").next().and_then(|r| received_date(&r)).or_else(|| mail.date());
         let newest = if timed { received() } else { None };
-        let Self { hits, confidence, reporting_mta, arrival, original, fates } = self;
+        let Self { mut hits, confidence, reporting_mta, arrival, original, mut fates } = self;
+        if fates.len() > MAX_RECIPIENTS {
+            fates.truncate(MAX_RECIPIENTS);
+            hits.push(Hit::structure(
+                "report.more_recipients",
+                "names more than 5,000 recipients; the others have no event",
+            ));
+        }
         let mut original = match original {
             Some(whole) if fates.len() > MANY => Some(original::lean(&whole)),
             other => other,

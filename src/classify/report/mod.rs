@@ -171,7 +171,7 @@ fn failed_recipients(mail: &Mail<'_>) -> Vec<Address> {
     mail.headers("X-Failed-Recipients")
         .take(100)
         .flat_map(|v| v.split([',', ' ', '\n']).filter_map(Address::parse).collect::<Vec<_>>())
-        .take(dsn::MAX_RECIPIENTS)
+        .take(dsn::MAX_RECIPIENTS + 1)
         .collect()
 }
 

@@ -22,22 +22,23 @@ pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules
     if let Some(name) = sections.attachments.iter().map(|(name, _)| name).find(|n| is_aggregate(n)) {
         return Some(Finding::other("dmarc_report", 0.99).because(Hit::structure("other.dmarc_report", name)));
     }
+    // A person's answer may bring an invitation along; an answer to an invitation is no answer to a campaign.
+    let invites = |method: &str| matches!(method, "REQUEST" | "PUBLISH" | "ADD");
+    let answered = || mail.thread_ids().next().is_some() && !words(mail).text.is_empty();
     if let Some(method) = sections.calendar.as_deref().and_then(method).or_else(|| {
         (sections.mime == "text/calendar").then(|| mail.mime_attribute("method").map(str::to_ascii_uppercase)).flatten()
-    }) {
+    }) && !(invites(&method) && answered())
+    {
         return Some(Finding::other("calendar", 0.97).because(Hit::structure("other.calendar", &method)));
     }
-    by_rules(mail, sections, rules, Table::Other)
+    by_rules(mail, sections, rules, Table::Other, true)
         .map(|(gives, confidence, hit)| Finding::other(&gives, confidence).because(hit))
 }
 
 /// A request to prove that a person sent the mail.
 pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
-    let (_, confidence, hit) = by_rules(mail, sections, rules, Table::Challenge)?;
     // A person may write the same words; a person's mail has none of a machine's marks.
-    if hit.field == "body" && !is_automatic(mail) {
-        return None;
-    }
+    let (_, confidence, hit) = by_rules(mail, sections, rules, Table::Challenge, is_automatic(mail))?;
     let has_link = sections.notice.contains("http://")
         || sections.notice.contains("https://")
         || mail.html().is_some_and(|h| h.contains("href"));
@@ -53,12 +54,26 @@ pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules)
 fn is_automatic(mail: &Mail<'_>) -> bool {
     mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"))
         || mail.return_path() == Some(None)
-        || mail.has_header("Precedence")
+        // People write by way of lists.
+        || mail.header("Precedence").is_some_and(|p| !p.trim().eq_ignore_ascii_case("list"))
         || mail.has_header("X-Autoreply")
         || mail.has_header("X-Auto-Response-Suppress")
         || mail.from().is_some_and(|f| {
             let local = f.local().to_ascii_lowercase();
-            ["noreply", "no-reply", "donotreply", "confirm", "verif", "challenge"].iter().any(|w| local.contains(w))
+            const MACHINES: [&str; 11] = [
+                "noreply",
+                "no-reply",
+                "no_reply",
+                "donotreply",
+                "geen-antwoord",
+                "nepasrepondre",
+                "nicht-antworten",
+                "antispam",
+                "confirm",
+                "verif",
+                "challenge",
+            ];
+            MACHINES.iter().any(|w| local.contains(w))
         })
 }
 
@@ -79,7 +94,14 @@ pub(super) fn newsletter(mail: &Mail<'_>) -> Option<Finding> {
     Some(Finding::other("newsletter", 0.9).because(Hit::structure("other.newsletter", "a list of its own")))
 }
 
-fn by_rules(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules, table: Table) -> Option<(String, f32, Hit)> {
+/// The rule of a table that counts most, by subject, sender and, where it may count, the text.
+fn by_rules(
+    mail: &Mail<'_>,
+    sections: &Sections<'_>,
+    rules: &Rules,
+    table: Table,
+    by_text: bool,
+) -> Option<(String, f32, Hit)> {
     let from = mail.headers_raw("From").next().unwrap_or_default();
     let fields = [
         (Field::Subject, "header:Subject", mail.subject().unwrap_or_default()),
@@ -87,7 +109,7 @@ fn by_rules(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules, table: Tabl
         (Field::Body, "body", sections.notice.as_str()),
     ];
     let mut best: Option<(String, f32, Hit)> = None;
-    for (field, name, text) in fields {
+    for (field, name, text) in fields.into_iter().filter(|(field, ..)| by_text || *field != Field::Body) {
         let found = match field {
             Field::Body => rules.best_folded(table, field, sections.folded(), WINDOW),
             _ => rules.best(table, field, text),

@@ -66,7 +66,7 @@ pub(super) fn unique(mut list: Vec<Address>) -> Vec<Address> {
         list.retain(|a| a.domain().contains('.'));
     }
     let mut seen = BTreeSet::new();
-    list.into_iter().filter(|a| seen.insert(a.normalised())).take(MAX_RECIPIENTS).collect()
+    list.into_iter().filter(|a| seen.insert(a.normalised())).take(MAX_RECIPIENTS + 1).collect()
 }
 
 /// What a line that begins with an address is.

@@ -46,7 +46,8 @@ impl Rules {
             for &field in &rule.fields {
                 out.extend(self.example(rule, field));
                 for phrase in &rule.any {
-                    let key = (rule.table, field, phrase.to_lowercase(), &rule.when.provider, &rule.with, &rule.without);
+                    let key =
+                        (rule.table, field, phrase.to_lowercase(), &rule.when.provider, &rule.with, &rule.without);
                     match phrases.insert(key, rule) {
                         Some(other) if other.gives != rule.gives && other.when == rule.when => {
                             out.push(RuleFault::Contradicted {

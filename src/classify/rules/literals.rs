@@ -10,36 +10,47 @@ use regex_syntax::parse;
 /// Shorter literals are in every text.
 const SHORTEST: usize = 3;
 /// More of them are not worth looking for.
-const MOST: usize = 250;
+const MOST: usize = 400;
+/// Pieces of a sequence that are looked at together: what begins a match may be made of some.
+const TOGETHER: usize = 3;
 
 /// Literals of which every match of `pattern` holds one; `None` where there are none to speak of.
 pub(super) fn required(pattern: &str) -> Option<Vec<Vec<u8>>> {
-    let hir = parse(pattern).ok()?;
-    of(&hir).filter(|list| list.len() <= MOST)
+    of(&parse(pattern).ok()?, SHORTEST)
 }
 
-fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
-    match hir.kind() {
-        HirKind::Capture(capture) => of(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => of(&repetition.sub),
+/// The same for a pattern without: a few of any length, such as a question mark.
+pub(super) fn hints(pattern: &str) -> Option<Vec<String>> {
+    let list = of(&parse(pattern).ok()?, 1)?;
+    let list: Option<Vec<String>> = list.into_iter().map(|l| String::from_utf8(l).ok()).collect();
+    list.filter(|l| l.len() <= 8)
+}
+
+fn of(hir: &Hir, shortest: usize) -> Option<Vec<Vec<u8>>> {
+    let found = match hir.kind() {
+        HirKind::Capture(capture) => of(&capture.sub, shortest),
+        HirKind::Repetition(repetition) if repetition.min > 0 => of(&repetition.sub, shortest),
         HirKind::Alternation(branches) => {
-            let all: Option<Vec<_>> = branches.iter().map(of).collect();
+            let all: Option<Vec<_>> = branches.iter().map(|b| of(b, shortest)).collect();
             all.map(|lists| lists.concat())
         }
         HirKind::Concat(pieces) => {
-            let tails = (0..pieces.len()).filter_map(|at| prefixes(&Hir::concat(pieces.get(at..)?.to_vec())));
-            tails.chain(pieces.iter().filter_map(of)).reduce(|a, b| if worth(&b) > worth(&a) { b } else { a })
+            let starts = pieces.windows(TOGETHER.min(pieces.len()));
+            let starts = starts.filter_map(|few| prefixes(&Hir::concat(few.to_vec()), shortest));
+            let all = starts.chain(pieces.iter().filter_map(|p| of(p, shortest)));
+            all.filter(|l| l.len() <= MOST).reduce(|a, b| if worth(&b) > worth(&a) { b } else { a })
         }
-        _ => prefixes(hir),
-    }
+        _ => prefixes(hir, shortest),
+    };
+    found.filter(|l| l.len() <= MOST)
 }
 
 /// The literals that a match begins with.
-fn prefixes(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+fn prefixes(hir: &Hir, shortest: usize) -> Option<Vec<Vec<u8>>> {
     let mut extractor = Extractor::new();
     extractor.kind(ExtractKind::Prefix);
     let list: Vec<Vec<u8>> = extractor.extract(hir).literals()?.iter().map(|l| l.as_bytes().to_vec()).collect();
-    (!list.is_empty() && list.iter().all(|l| l.len() >= SHORTEST)).then_some(list)
+    (!list.is_empty() && list.iter().all(|l| l.len() >= shortest)).then_some(list)
 }
 
 /// The longer the shortest literal, the rarer; of the same, the fewer the better.
@@ -49,7 +60,7 @@ fn worth(list: &[Vec<u8>]) -> (usize, std::cmp::Reverse<usize>) {
 
 #[cfg(test)]
 mod tests {
-    use super::required;
+    use super::{hints, required};
 
     #[test]
     fn literals_of_patterns() {
@@ -70,5 +81,11 @@ mod tests {
             let expected = expected.map(|l| l.iter().map(ToString::to_string).collect::<Vec<_>>());
             assert_eq!(found, expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn hints_of_patterns_without_literals() {
+        assert_eq!(hints(r"[^.!?¿]{12,}\?"), Some(vec!["?".to_owned()]));
+        assert_eq!(hints(r"\d+"), None);
     }
 }

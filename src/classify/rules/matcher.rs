@@ -5,8 +5,9 @@ use super::literals;
 use super::rule::{Field, Rule, Table};
 use super::{RuleError, Where};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
-use std::collections::BTreeMap;
+use regex::{Regex, RegexBuilder};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 /// More phrases than this, and a table of states for every octet would take too long to make at each start.
@@ -14,6 +15,8 @@ const MOST_FOR_DFA: usize = 200;
 
 /// Hits of one rule that are looked at, where what stands beside them matters.
 const MOST_HITS: usize = 64;
+/// Words around them that are looked at, of all rules together.
+const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
@@ -30,12 +33,33 @@ enum Of {
     Without(usize),
 }
 
-/// One word of the automaton.
-#[derive(Debug, Clone, Copy)]
+/// One word of the automaton, for everything that it is of.
+#[derive(Debug)]
 struct Word {
-    of: Of,
+    of: Vec<Of>,
     /// Whether it may begin or end within a longer word: `urlaub*`, `*wurst`.
     open: (bool, bool),
+}
+
+/// The words of an automaton in the making, each once.
+#[derive(Default)]
+struct Words {
+    texts: Vec<Vec<u8>>,
+    list: Vec<Word>,
+    known: HashMap<(Vec<u8>, (bool, bool)), usize>,
+}
+
+impl Words {
+    fn add(&mut self, text: Vec<u8>, open: (bool, bool), of: Of) {
+        let at = *self.known.entry((text.clone(), open)).or_insert(self.list.len());
+        match self.list.get_mut(at) {
+            Some(word) => word.of.push(of),
+            None => {
+                self.texts.push(text);
+                self.list.push(Word { of: vec![of], open });
+            }
+        }
+    }
 }
 
 /// Hits of rules that look at what stands beside them, by rule.
@@ -60,32 +84,57 @@ impl Pattern {
 
 /// A pattern as every rule's is compiled.
 pub(super) fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(1 << 20).build()
+    RegexBuilder::new(&with_plain_ends(pattern)).size_limit(1 << 20).build()
+}
+
+/// Unicode's word boundaries cost ten times as much, as soon as a text is not ASCII. In a pattern of Latin letters `\b`
+/// asks for a neighbour that is no ASCII letter or digit; an accented letter beside it then ends a word, which does not
+/// matter. Other alphabets keep Unicode's: every letter of theirs would end a word.
+fn with_plain_ends(pattern: &str) -> Cow<'_, str> {
+    const PLAIN: &str = r"(?-u:\b{start-half}|\b{end-half})";
+    if !pattern.contains(r"\b") || pattern.contains(|c: char| ('\u{370}'..'\u{1e00}').contains(&c)) {
+        return Cow::Borrowed(pattern);
+    }
+    let mut out = String::with_capacity(pattern.len() * 2);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek().copied()) {
+            ('\\', Some('b')) => {
+                chars.next();
+                // `\b{start}` says itself what it means.
+                out.push_str(if chars.peek() == Some(&'{') { r"\b" } else { PLAIN });
+            }
+            ('\\', Some(next)) => {
+                chars.next();
+                out.extend([c, next]);
+            }
+            _ => out.push(c),
+        }
+    }
+    Cow::Owned(out)
 }
 
 pub(super) struct Matcher {
     /// Phrases, and the literals of patterns.
-    words: AhoCorasick,
-    /// Word number → what it is of.
-    of: Vec<Word>,
+    automaton: AhoCorasick,
+    /// What each of its words is of.
+    words: Vec<Word>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
     beside: BTreeMap<usize, bool>,
     /// Patterns, and their rules.
     patterns: Vec<(Pattern, usize)>,
-    /// Patterns without a literal, by their number, matched together.
-    bare: (RegexSet, Vec<usize>),
+    /// Patterns without a literal, by their number: each is tried on every text that holds one of its hints.
+    bare: Vec<(usize, Option<Vec<String>>)>,
     /// Rules without words.
     pub wordless: Vec<usize>,
 }
 
 impl Matcher {
     pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Result<Self, RuleError> {
-        let mut words: Vec<Vec<u8>> = Vec::new();
-        let mut of = Vec::new();
+        let mut words = Words::default();
         let mut patterns = Vec::new();
-        let mut bare = (Vec::new(), Vec::new());
+        let mut bare = Vec::new();
         let mut wordless = Vec::new();
-        let too_big = || RuleError::TooBig { table, field };
         let mut beside = BTreeMap::new();
         for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == table && r.fields.contains(&field)) {
             if rule.is_wordless() {
@@ -97,34 +146,25 @@ impl Matcher {
             let lists = [(&rule.any, Of::Rule(at)), (&rule.with, Of::With(at)), (&rule.without, Of::Without(at))];
             for (phrase, of_word) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |p| (p, of))) {
                 let (bare, open) = opened(phrase);
-                words.push(Folded::new(bare).text.into_bytes());
-                of.push(Word { of: of_word, open });
+                words.add(Folded::new(bare).text.into_bytes(), open, of_word);
             }
             if let Some(pattern) = &rule.pattern {
-                if let Some(literals) = literals::required(pattern) {
-                    let word = Word { of: Of::Pattern(patterns.len()), open: (true, true) };
-                    of.extend(literals.iter().map(|_| word));
-                    words.extend(literals);
-                } else {
-                    bare.0.push(pattern.as_str());
-                    bare.1.push(patterns.len());
+                match literals::required(pattern) {
+                    Some(literals) => {
+                        literals.into_iter().for_each(|l| words.add(l, (true, true), Of::Pattern(patterns.len())));
+                    }
+                    None => bare.push((patterns.len(), literals::hints(pattern))),
                 }
                 patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
             }
         }
-        let kind = (words.len() <= MOST_FOR_DFA).then_some(AhoCorasickKind::DFA);
-        Ok(Self {
-            words: AhoCorasick::builder()
-                .match_kind(MatchKind::Standard)
-                .kind(kind)
-                .build(&words)
-                .map_err(|_| too_big())?,
-            of,
-            beside,
-            patterns,
-            bare: (RegexSetBuilder::new(bare.0).size_limit(16 << 20).build().map_err(|_| too_big())?, bare.1),
-            wordless,
-        })
+        let kind = (words.texts.len() <= MOST_FOR_DFA).then_some(AhoCorasickKind::DFA);
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(kind)
+            .build(&words.texts)
+            .map_err(|_| RuleError::TooBig { table, field })?;
+        Ok(Self { automaton, words: words.list, beside, patterns, bare, wordless })
     }
 
     /// The rules whose words stand in the first `most` octets of a folded text, in the order of the rules, each with
@@ -142,24 +182,32 @@ impl Matcher {
             Some(_) => {}
             None => found.push(hit),
         };
-        let mut candidates: Vec<usize> = Vec::new();
-        for hit in self.words.find_overlapping_iter(text) {
-            let Some(word) = self.of.get(hit.pattern().as_usize()) else { continue };
+        let hinted = |hints: &Option<Vec<String>>| hints.as_ref().is_none_or(|h| h.iter().any(|h| text.contains(h)));
+        let mut candidates: Vec<usize> =
+            self.bare.iter().filter(|(_, h)| hinted(h)).map(|(number, _)| *number).collect();
+        // Places of words that some rule wants, or does not want, beside its own.
+        let mut around: Vec<(&Word, (usize, usize))> = Vec::new();
+        for hit in self.automaton.find_overlapping_iter(text) {
+            let Some(word) = self.words.get(hit.pattern().as_usize()) else { continue };
             let (start, end) = (hit.start(), hit.end());
-            match word.of {
-                Of::Pattern(number) if !candidates.contains(&number) => candidates.push(number),
-                Of::Pattern(_) => {}
-                _ if !folded.is_whole(start, end, word.open) => {}
-                Of::Rule(rule) if self.beside.contains_key(&rule) => {
-                    push(&mut beside.entry(rule).or_default().own, Where { rule, start, end });
-                }
-                Of::Rule(rule) => note(Where { rule, start, end }),
-                Of::With(rule) => push(&mut beside.entry(rule).or_default().with, (start, end)),
-                Of::Without(rule) => push(&mut beside.entry(rule).or_default().without, (start, end)),
+            if !folded.is_whole(start, end, word.open) {
+                continue;
             }
-        }
-        if !self.bare.1.is_empty() {
-            candidates.extend(self.bare.0.matches(text).into_iter().filter_map(|at| self.bare.1.get(at)));
+            let mut is_around = false;
+            for of in &word.of {
+                match *of {
+                    Of::Pattern(number) if !candidates.contains(&number) => candidates.push(number),
+                    Of::Pattern(_) => {}
+                    Of::Rule(rule) if self.beside.contains_key(&rule) => {
+                        push(&mut beside.entry(rule).or_default().own, Where { rule, start, end });
+                    }
+                    Of::Rule(rule) => note(Where { rule, start, end }),
+                    Of::With(_) | Of::Without(_) => is_around = true,
+                }
+            }
+            if is_around && around.len() < MOST_AROUND {
+                around.push((word, (start, end)));
+            }
         }
         for (pattern, rule) in candidates.into_iter().filter_map(|at| self.patterns.get(at)) {
             if self.beside.contains_key(rule) {
@@ -168,6 +216,17 @@ impl Matcher {
                 own.extend(hits.map(|hit| Where { rule: *rule, start: hit.start(), end: hit.end() }));
             } else if let Some(hit) = pattern.find_iter(text).next() {
                 note(Where { rule: *rule, start: hit.start(), end: hit.end() });
+            }
+        }
+        if !beside.is_empty() {
+            for (word, place) in around {
+                for of in &word.of {
+                    match of {
+                        Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
+                        Of::Without(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place)),
+                        Of::Rule(_) | Of::Pattern(_) => {}
+                    }
+                }
             }
         }
         for (rule, Beside { own, with, without }) in beside {
@@ -224,7 +283,23 @@ fn in_one_sentence(text: &str, a: (usize, usize), b: (usize, usize)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_one_sentence, opened};
+    use super::{compiled, in_one_sentence, opened};
+
+    #[test]
+    fn ends_of_words() {
+        let table = [
+            (r"\bété\b", "un été ici", true),
+            (r"\bpost\b", "meine post.", true),
+            (r"\bpost\b", "posten", false),
+            (r"\bpost\b", "die mailpost", false),
+            (r"\\bpost", r"\bpost", true),
+            (r"\bне\b", "мне", false),
+            (r"\bне\b", "я не там", true),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(compiled(pattern).expect("is a pattern").is_match(text), expected, "{pattern} {text}");
+        }
+    }
 
     #[test]
     fn phrases_that_are_open() {
