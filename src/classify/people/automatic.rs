@@ -56,7 +56,12 @@ pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Opt
     hits.sort_by(|a, b| b.0.total_cmp(&a.0));
     let reply_type = reply_type(&in_subject, &in_text, said);
     let returns_on = (reply_type == AutoReplyType::OutOfOffice)
-        .then(|| dates::returns_on(text, mail.date()).or_else(|| dates::returns_on(subject, mail.date())))
+        .then(|| {
+            // A subject that says nothing of absence is the campaign's, and so are its dates.
+            let own = in_subject.iter().any(|m| m.rule.gives == "out_of_office");
+            dates::returns_on(text, mail.date())
+                .or_else(|| own.then(|| dates::returns_on(subject, mail.date())).flatten())
+        })
         .flatten();
     let permanent = matches!(reply_type, AutoReplyType::LeftCompany | AutoReplyType::AddressChanged);
     let auto_reply = AutoReply { reply_type, returns_on, alternate_contacts: contacts(mail, words), permanent };

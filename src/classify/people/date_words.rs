@@ -123,6 +123,9 @@ pub const CUES: &[(Cue, &[&str])] = &[
             "вернемся", "вернёмся", "повернуся на роботу", "вийду на роботу", "dönüş", "işbaşı", "újra elérhető",
             "legközelebb", "visszatérek", "ismét elérhető", "επιστρέφω", "θα επιστρέψω", "kembali pada", "kembali tanggal",
             "trở lại vào ngày", "trở lại làm việc ngày", "אחזור ב", "אחזור למשרד ב", "وسأعود", "سأعود",
+            "retomaremos", "retomamos", "reabrimos", "reabriremos", "reanudamos", "reanudaremos", "riapriremo",
+            "riprenderanno", "riprenderemo", "riprendiamo", "riprende", "voltamos", "retornamos", "rouvrirons",
+            "rouvrons", "reprendrons", "reopen on", "reopens on", "resume on", "resumes on", "öffnen wieder am",
             "dönüş tarihim", "dönüş tarihi", "visszatérek", "înapoi pe", "επιστρέφω στις", "θα επιστρέψω στις",
         ],
     ),
@@ -152,6 +155,8 @@ pub const AGAIN: &[&str] = &[
     "weer", "terug", "ponownie", "wracam", "wróc", "znów", "tillbaka", "åter", "tilbage", "tilbake", "igen",
     "igjen", "palaan", "takaisin", "jälleen", "zpět", "vrát", "opět", "вернусь", "снова", "выхожу", "döneceğim",
     "dönüyorum", "tekrar", "戻", "復帰", "出社", "回来", "回來", "返回", "回到", "复工", "恢复", "上班", "복귀", "출근", "돌아",
+    "以降", "taas", "znowu", "responderei", "πάλι", "ofiste olaca", "yeniden", "hizmetinizdeyiz", "знову", "újra",
+    "ismét", "din nou", "trở lại",
 ];
 
 /// Words behind a date that take the day into the absence.

@@ -56,6 +56,10 @@ pub fn returns_on(text: &str, sent: Option<DateTime<Utc>>) -> Option<NaiveDate> 
         let Some(found) = found else { continue };
         let Some(cue) = cue(&lower, found.start, found.end) else { continue };
         let Some(mut day) = resolve(found, sent) else { continue };
+        // Nobody comes back before the note was sent: such a day begins the absence.
+        if cue == Cue::Return && sent.is_some_and(|s| day < s.date_naive() - Days::new(1)) {
+            continue;
+        }
         if cue == Cue::Through {
             day = day.checked_add_days(Days::new(1))?;
         }
@@ -259,7 +263,7 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
     let before = sentence_before(text, start);
     let behind = sentence_behind(text, end);
     // Scripts that put the word behind the date.
-    let near: String = behind.chars().take(18).collect();
+    let near: String = behind.chars().take(24).collect();
     let near = near.trim_start_matches([' ', ',', '(', ')', '年']);
     let weekday_free = near.split_once([')', '）']).map_or(near, |(_, rest)| rest);
     let until_behind = UNTIL_BEHIND.iter().any(|w| near.starts_with(w) || weekday_free.trim_start().starts_with(w));
@@ -281,16 +285,19 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
         return Some(if also { Cue::Through } else { Cue::Until });
     }
     match last {
-        Some(Cue::Until) if also => Some(Cue::Through),
+        // "from 20 July to 7 August (inclusive)": the first of the two has no such word behind it.
+        Some(Cue::Until | Cue::From | Cue::Start) | None if also => Some(Cue::Through),
         Some(Cue::Until) if matches!(text.get(end..), Some(t) if t.starts_with("至") || t.starts_with("到")) => None,
         Some(cue @ (Cue::Until | Cue::Through | Cue::Return)) => Some(cue),
         Some(Cue::From) => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
-        Some(Cue::Start) => (before.trim_end().ends_with(" am") || before.trim() == "am")
-            .then_some(())
-            .filter(|()| again_behind)
-            .map(|()| Cue::Return),
+        // "Am Montag, 27.04., bin ich wieder da."
+        Some(Cue::Start) => {
+            let words: Vec<&str> = before.split_whitespace().collect();
+            let on = words.iter().rev().take(2).any(|w| *w == "am");
+            (on && again_behind).then_some(Cue::Return)
+        }
         None if before.trim_end().ends_with(['至', '到']) => Some(Cue::Until),
-        None => again_behind.then_some(Cue::Return),
+        None => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
     }
 }
 
@@ -412,6 +419,15 @@ mod tests {
             ("Regreso el lunes 19 de octubre.", Some("2026-10-19")),
             ("Rientrerò in ufficio lunedì 19 ottobre.", Some("2026-10-19")),
             ("Vanaf maandag 19 oktober ben ik er weer.", Some("2026-10-19")),
+            ("Am Montag, 19.10., sitze ich wieder am Schreibtisch.", Some("2026-10-19")),
+            ("L'atelier est fermé du 5 au 11 octobre 2026 inclus.", Some("2026-10-12")),
+            ("Cerrado del 5 al 16 de octubre. Retomaremos la actividad el lunes 19 de octubre.", Some("2026-10-19")),
+            ("Riapriremo giovedì 15 ottobre 2026.", Some("2026-10-15")),
+            (
+                "Jag är ledig från och med den 18 maj 2026 och är åter i tjänst måndagen den 19 oktober 2026.",
+                Some("2026-10-19"),
+            ),
+            ("10月19日（月）以降、順次ご返信申し上げます。", Some("2026-10-19")),
             ("until 31 February 2026", None),
             ("until 99999999999999999999 October", None),
             ("until 12 October or until 14 October", None),

@@ -5,7 +5,7 @@
 //! marketer must act on more carefully counts (see [`ORDER`]), as "not interested, thanks" is no thanks; two that
 //! exclude each other give `unknown`.
 
-use super::super::finding::Hit;
+use super::super::finding::{Hit, Words};
 use super::super::rules::{Field, Match, Rules, Table};
 use super::judged;
 use crate::event::Intent;
@@ -39,10 +39,14 @@ pub struct Told {
     pub hits: Vec<Hit>,
 }
 
-/// The intent of a text, where rules are sure of one.
-pub fn find(rules: &Rules, text: &str) -> Option<Told> {
-    let text = judged(text);
-    let found = rules.matches(Table::Intent, Field::Body, text);
+/// The intent of a person's words, where rules are sure of one.
+pub fn find(rules: &Rules, words: &Words) -> Option<Told> {
+    let text = judged(&words.text);
+    let mut found = rules.matches(Table::Intent, Field::Body, text);
+    // Where the language is known, words of another only look alike.
+    if let Some(language) = words.language {
+        found.retain(|m| m.rule.language.as_deref().is_none_or(|l| l == language));
+    }
     if found.is_empty() {
         return None;
     }

@@ -89,7 +89,7 @@ fn reply(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option
     if from.is_none() {
         confidence -= 0.2;
     }
-    let told = intent::find(rules, &words.text);
+    let told = intent::find(rules, words);
     let reply = Reply {
         intent: told.as_ref().map_or(Intent::Unknown, |t| t.intent),
         intent_confidence: told.as_ref().map(|t| t.confidence),

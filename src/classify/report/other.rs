@@ -31,7 +31,10 @@ pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules
     {
         return Some(Finding::other("calendar", 0.97).because(Hit::structure("other.calendar", &method)));
     }
+    // A mail server's words may be those of a parcel service.
+    let daemon = sections.signs.is_some_and(|s| s.daemon);
     by_rules(mail, sections, rules, Table::Other, true)
+        .filter(|(gives, ..)| !daemon || !matches!(gives.as_str(), "notification" | "spam" | "newsletter"))
         .map(|(gives, confidence, hit)| Finding::other(&gives, confidence).because(hit))
 }
 

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! `any` holds phrases: found anywhere in the field, letter case and runs of white space do not
-//! matter, and a phrase that begins or ends with a letter or digit must begin or end a word.
+//! matter, and a phrase that begins or ends with a letter or digit must begin or end a word, unless an
+//! asterisk opens that end (`urlaub*`). `with` asks for one of its phrases in the same sentence, `without` for none.
 //! `pattern` holds a regular expression (crate regex: linear time) on the field in lower case.
 //! A rule fires on either. In the tables for bounces it may ask for more:
 //! `when = { provider = ["gmail"], status = ["5.7."], smtp = [550], command = ["DATA"] }`.
