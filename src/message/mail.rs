@@ -303,6 +303,7 @@ pub fn headers_of<'a>(message: &'a Message<'_>, name: &str) -> impl Iterator<Ite
 }
 
 /// A header's value: decoded, unfolded, trimmed.
+#[must_use]
 pub fn value_of<'a>(message: &'a Message<'_>, header: &'a Header<'_>) -> Option<Cow<'a, str>> {
     let raw = || message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
     match &header.value {

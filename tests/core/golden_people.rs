@@ -152,7 +152,7 @@ fn golden_people() {
     let mut differs = Vec::new();
     // (what it is, what it was taken for) → how many
     let mut taken: BTreeMap<(String, &'static str), usize> = BTreeMap::new();
-    let (mut unhelped, mut languages) = (0, BTreeSet::new());
+    let (mut unhelped, mut blind, mut languages) = (0, 0, BTreeSet::new());
     for (name, row, octets) in tables() {
         let finding = read(&octets, &rules);
         let found = wrong(&row, &finding);
@@ -169,6 +169,7 @@ fn golden_people() {
                 differs.push(format!("{name}: {end:?} line ends change it"));
             }
         }
+        blind += usize::from(row.blind);
         if row.kind == "auto_reply" {
             unhelped += usize::from(!row.helped);
             languages.insert(name.split('/').next().unwrap_or_default().to_owned());
@@ -189,6 +190,7 @@ fn golden_people() {
     {
         assert!(of(class) >= least, "only {} of {class}", of(class));
     }
+    assert!(blind >= 100, "only {blind} were written blind");
     assert!(languages.len() >= 12 && unhelped * 2 >= of("auto_reply"), "{unhelped} without a header, {languages:?}");
     let (auto, unsubscribe) = (right(Kind::AutoReply), right(Kind::Unsubscribe));
     assert!(at_least(970, auto, of("auto_reply")), "automatic answers found: {auto} of {}", of("auto_reply"));

@@ -169,14 +169,14 @@ fn golden_providers() {
 fn more_recipients_than_are_published() {
     let rules = Rules::embedded().unwrap();
     let report = |count: usize| {
-        let mut mail = "From: MAILER-DAEMON@mx.example.com\r\nReturn-Path: <>\r\nContent-Type: multipart/report; \
+        let mut mail: String = "From: MAILER-DAEMON@mx.example.com\r\nReturn-Path: <>\r\nContent-Type: multipart/report; \
                         report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\
                         Reporting-MTA: dns; mx.example.com\r\n"
             .to_owned();
-        for number in 0..count {
-            mail +=
-                &format!("\r\nFinal-Recipient: rfc822; ana{number}@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n");
-        }
+        let group = |number| {
+            format!("\r\nFinal-Recipient: rfc822; ana{number}@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n")
+        };
+        mail.extend((0..count).map(group));
         mail + "\r\n--b--\r\n"
     };
     for (count, published, marked) in [(5_000, 5_000, false), (5_001, 5_000, true), (6_000, 5_000, true)] {

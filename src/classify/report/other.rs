@@ -53,6 +53,21 @@ pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules)
     })
 }
 
+/// Local parts under which machines write.
+const MACHINES: [&str; 11] = [
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "geen-antwoord",
+    "nepasrepondre",
+    "nicht-antworten",
+    "antispam",
+    "confirm",
+    "verif",
+    "challenge",
+];
+
 /// Marks of a machine in the header: RFC 3834 section 5, the null sender, Precedence.
 fn is_automatic(mail: &Mail<'_>) -> bool {
     mail.header("Auto-Submitted").is_some_and(|v| !v.trim().eq_ignore_ascii_case("no"))
@@ -63,19 +78,6 @@ fn is_automatic(mail: &Mail<'_>) -> bool {
         || mail.has_header("X-Auto-Response-Suppress")
         || mail.from().is_some_and(|f| {
             let local = f.local().to_ascii_lowercase();
-            const MACHINES: [&str; 11] = [
-                "noreply",
-                "no-reply",
-                "no_reply",
-                "donotreply",
-                "geen-antwoord",
-                "nepasrepondre",
-                "nicht-antworten",
-                "antispam",
-                "confirm",
-                "verif",
-                "challenge",
-            ];
             MACHINES.iter().any(|w| local.contains(w))
         })
 }

@@ -52,12 +52,11 @@ struct Words {
 impl Words {
     fn add(&mut self, text: Vec<u8>, open: (bool, bool), of: Of) {
         let at = *self.known.entry((text.clone(), open)).or_insert(self.list.len());
-        match self.list.get_mut(at) {
-            Some(word) => word.of.push(of),
-            None => {
-                self.texts.push(text);
-                self.list.push(Word { of: vec![of], open });
-            }
+        if let Some(word) = self.list.get_mut(at) {
+            word.of.push(of);
+        } else {
+            self.texts.push(text);
+            self.list.push(Word { of: vec![of], open });
         }
     }
 }
@@ -151,7 +150,9 @@ impl Matcher {
             if let Some(pattern) = &rule.pattern {
                 match literals::required(pattern) {
                     Some(literals) => {
-                        literals.into_iter().for_each(|l| words.add(l, (true, true), Of::Pattern(patterns.len())));
+                        for literal in literals {
+                            words.add(literal, (true, true), Of::Pattern(patterns.len()));
+                        }
                     }
                     None => bare.push((patterns.len(), literals::hints(pattern))),
                 }
