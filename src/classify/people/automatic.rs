@@ -23,8 +23,9 @@ const ANSWERED: f32 = 0.3;
 /// Whether a header's value speaks of an automatic answer.
 type Test = fn(&str) -> bool;
 
-/// An automatic answer, if the mail is one.
-pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option<Finding> {
+/// An automatic answer, if the mail is one. `wish`: the words hold a wish to get no more mail; then they alone make no
+/// automatic answer, as people give their retirement for a reason.
+pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words, wish: bool) -> Option<Finding> {
     let mut hits: Vec<(f32, Hit)> = Vec::new();
     let said = said_by_headers(mail, &mut hits);
     let hinted = hinted_by_headers(mail, &mut hits);
@@ -39,7 +40,10 @@ pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Opt
     // What speaks for a person weighs twice: to take a person for a machine is worse than the contrary.
     let doubt_of_text = (doubt_of_text / (person * person).max(f32::EPSILON)).min(1.0);
     let confidence = 1.0 - (1.0 - said) * (1.0 - by_subject) * doubt_of_text;
-    if confidence < ENOUGH {
+    // What says that nobody reads it may well speak of deleting.
+    let unread = in_text.iter().any(|m| m.rule.gives == "mailbox_unmonitored");
+    let by_words_alone = said.max(by_subject) < HINTED && hinted < HINTED && !unread;
+    if confidence < ENOUGH || (wish && by_words_alone) {
         return None;
     }
     if is_notification(mail, subject) && joined(&in_subject).max(joined(&in_text)) < HINTED {

@@ -5,7 +5,7 @@
 //! 1. a mail that a List-Unsubscribe link made (before 2: Gmail and Apple mark theirs as
 //!    automatic)
 //! 2. an automatic answer, by its headers, subject and words
-//! 3. a wish to get no more mail, in the person's own words
+//! 3. a wish to get no more mail, in the person's own words; before 2 where nothing but words makes an automatic answer
 //! 4. a human answer, and what the person wants
 //!
 //! The words are judged without quotes and signature: the campaign's own footer says
@@ -43,10 +43,12 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
     if words.text.is_empty() && words.signature.is_none() && subject.is_empty() && !words.has_attachments {
         return None;
     }
-    let found = unsubscribe::by_link(mail, rules, subject, &words)
-        .or_else(|| automatic::find(mail, rules, subject, &words))
-        .or_else(|| unsubscribe::by_words(rules, subject, &words))
-        .or_else(|| reply(mail, rules, subject, &words))?;
+    let found = unsubscribe::by_link(mail, rules, subject, &words).or_else(|| {
+        let wish = unsubscribe::by_words(rules, subject, &words);
+        automatic::find(mail, rules, subject, &words, wish.is_some())
+            .or(wish)
+            .or_else(|| reply(mail, rules, subject, &words))
+    })?;
     Some(Finding { words: Some(words), ..found })
 }
 

@@ -46,9 +46,7 @@ pub fn by_words(rules: &Rules, subject: &str, words: &Words) -> Option<Finding> 
     let subject_hit = if refused || answer_prefix(subject).is_some() {
         None
     } else {
-        rules
-            .best(Table::Unsubscribe, Field::Subject, subject)
-            .or_else(|| rules.best(Table::Unsubscribe, Field::Subject, subject))
+        rules.best(Table::Unsubscribe, Field::Subject, subject).filter(|m| m.rule.gives != "none")
     };
     if let Some(m) = subject_hit {
         let mut hits = vec![hit_in("subject", &m, subject, 0)];
