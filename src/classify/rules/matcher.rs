@@ -1,17 +1,14 @@
 //! The rules of one table that look at one field, matched together in one go.
 
+use super::Where;
 use super::folded::Folded;
 use super::literals;
 use super::rule::{Field, Rule, Table};
-use super::{RuleError, Where};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use super::words::{Hit, WordFinder};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
-
-/// More phrases than this, and a table of states for every octet would take too long to make at each start.
-const MOST_FOR_DFA: usize = 200;
 
 /// Hits of one rule that are looked at, where what stands beside them matters.
 const MOST_HITS: usize = 64;
@@ -33,7 +30,7 @@ enum Of {
     Without(usize),
 }
 
-/// One word of the automaton, for everything that it is of.
+/// One word that is looked for, for everything that it is of.
 #[derive(Debug)]
 struct Word {
     of: Vec<Of>,
@@ -41,7 +38,7 @@ struct Word {
     open: (bool, bool),
 }
 
-/// The words of an automaton in the making, each once.
+/// The words to look for, each once.
 #[derive(Default)]
 struct Words {
     texts: Vec<Vec<u8>>,
@@ -114,8 +111,8 @@ fn with_plain_ends(pattern: &str) -> Cow<'_, str> {
 }
 
 pub(super) struct Matcher {
-    /// Phrases, and the literals of patterns.
-    automaton: AhoCorasick,
+    /// Finds phrases, and the literals of patterns.
+    finder: WordFinder,
     /// What each of its words is of.
     words: Vec<Word>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
@@ -129,7 +126,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Result<Self, RuleError> {
+    pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Self {
         let mut words = Words::default();
         let mut patterns = Vec::new();
         let mut bare = Vec::new();
@@ -159,13 +156,8 @@ impl Matcher {
                 patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
             }
         }
-        let kind = (words.texts.len() <= MOST_FOR_DFA).then_some(AhoCorasickKind::DFA);
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(kind)
-            .build(&words.texts)
-            .map_err(|_| RuleError::TooBig { table, field })?;
-        Ok(Self { automaton, words: words.list, beside, patterns, bare, wordless })
+        let finder = WordFinder::new(&words.texts);
+        Self { finder, words: words.list, beside, patterns, bare, wordless }
     }
 
     /// The rules whose words stand in the first `most` octets of a folded text, in the order of the rules, each with
@@ -188,12 +180,8 @@ impl Matcher {
             self.bare.iter().filter(|(_, h)| hinted(h)).map(|(number, _)| *number).collect();
         // Places of words that some rule wants, or does not want, beside its own.
         let mut around: Vec<(&Word, (usize, usize))> = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(text) {
-            let Some(word) = self.words.get(hit.pattern().as_usize()) else { continue };
-            let (start, end) = (hit.start(), hit.end());
-            if !folded.is_whole(start, end, word.open) {
-                continue;
-            }
+        self.finder.each(text, |Hit { word, start, end }| {
+            let Some(word) = self.words.get(word).filter(|w| folded.is_whole(start, end, w.open)) else { return };
             let mut is_around = false;
             for of in &word.of {
                 match *of {
@@ -209,7 +197,7 @@ impl Matcher {
             if is_around && around.len() < MOST_AROUND {
                 around.push((word, (start, end)));
             }
-        }
+        });
         for (pattern, rule) in candidates.into_iter().filter_map(|at| self.patterns.get(at)) {
             if self.beside.contains_key(rule) {
                 let hits = pattern.find_iter(text).take(MOST_HITS);

@@ -29,6 +29,7 @@ mod folded;
 mod literals;
 mod matcher;
 mod rule;
+mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
@@ -104,8 +105,6 @@ pub enum RuleError {
         #[source]
         source: Box<regex::Error>,
     },
-    #[error("the rules of table {} for {field:?} cannot be matched together: make them smaller", .table.as_str())]
-    TooBig { table: Table, field: Field },
 }
 
 /// All rules, ready to match, and the policy that goes with them.
@@ -116,7 +115,7 @@ pub struct Rules {
     /// The domains and hosts of providers.
     suffixes: BTreeMap<Field, HashMap<String, usize>>,
     /// The fields of each table that have rules, each made when it is asked for the first time: no run asks for all.
-    matchers: BTreeMap<(Table, Field), OnceLock<Option<Matcher>>>,
+    matchers: BTreeMap<(Table, Field), OnceLock<Matcher>>,
     policy: BouncePolicy,
     version: String,
 }
@@ -213,14 +212,11 @@ impl Rules {
     /// Makes now what these rules need, which otherwise waits until a text asks for it.
     ///
     /// # Errors
-    /// When a pattern or a table cannot be made.
+    /// When a pattern is no regular expression.
     fn tried(&self, which: impl Fn(usize) -> bool) -> Result<(), RuleError> {
         for (_, rule) in self.list.iter().enumerate().filter(|(at, _)| which(*at)) {
             if let Some(Err(error)) = rule.pattern.as_deref().map(matcher::compiled) {
                 return Err(RuleError::Pattern { id: rule.id.clone(), source: Box::new(error) });
-            }
-            if let Some(&field) = rule.fields.iter().find(|field| self.matcher(rule.table, **field).is_none()) {
-                return Err(RuleError::TooBig { table: rule.table, field });
             }
         }
         Ok(())
@@ -228,7 +224,7 @@ impl Rules {
 
     fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
         let made = self.matchers.get(&(table, field))?;
-        made.get_or_init(|| Matcher::build(&self.list, table, field).ok()).as_ref()
+        Some(made.get_or_init(|| Matcher::build(&self.list, table, field)))
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
