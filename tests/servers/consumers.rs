@@ -8,6 +8,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use reply_ingest::demo::{self, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, Sample, Samples};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -200,7 +201,7 @@ fn the_sql_of_the_page_counts_what_the_samples_are() {
     sends.extend([("spring26", "quiet@customer.example"), ("webinar-42", "quiet@silent.example")]);
     let mut csv = "campaign,address,sent_at\n".to_owned();
     for (campaign, address) in &sends {
-        csv += &format!("{campaign},{address},{}\n", sent_at(campaign));
+        writeln!(csv, "{campaign},{address},{}", sent_at(campaign)).expect("is a string");
     }
     fs::write(&sends_file, csv).expect("writes");
     let output = Command::new(script)
