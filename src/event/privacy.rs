@@ -199,11 +199,14 @@ fn withhold(data: &mut EventData) {
 }
 
 /// Message ids look like addresses and are none: one is kept when it is the whole text and its
-/// left part is as no person's address is.
+/// left part is as no person's address is, nor ends as one: `20261023104428.mori@` names Mori.
 fn hide_unless_id(text: &mut String) {
     let is_id = text.split_once('@').is_some_and(|(left, right)| {
         let digits = left.chars().filter(char::is_ascii_digit).count();
-        left.len() >= 16 && digits >= 6 && !left.contains(['=', '%', ' ', '"']) && !right.contains(['@', ' '])
+        let last = left.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let named =
+            last.chars().any(|c| !c.is_ascii_digit()) && (last.len() < 8 || !last.chars().any(|c| c.is_ascii_digit()));
+        left.len() >= 16 && digits >= 6 && !named && !left.contains(['=', '%', ' ', '"']) && !right.contains(['@', ' '])
     });
     if !is_id {
         hide(text);
@@ -223,7 +226,7 @@ fn hide(text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, hide};
+    use super::{Key, hide, hide_unless_id};
 
     #[test]
     fn free_text_loses_its_addresses() {
@@ -242,6 +245,23 @@ mod tests {
             let mut text = given.to_owned();
             hide(&mut text);
             assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn message_ids_stay_unless_they_name_somebody() {
+        let table = [
+            ("20261103091233.4C1A9F2E6B@mx.example.org", true),
+            ("1762448529.20261106170209@mx.example.org", true),
+            ("20261023104428.mori@example.org", false),
+            ("20261023104428-20.mori1@example.org", false),
+            ("20261023104428.mori.tanaka@example.org", false),
+            ("ana@example.org", false),
+        ];
+        for (given, stays) in table {
+            let mut text = given.to_owned();
+            hide_unless_id(&mut text);
+            assert_eq!(text == given, stays, "{given}: {text}");
         }
     }
 

@@ -8,6 +8,7 @@ mod authres;
 mod authres_trust;
 mod boundary;
 mod config;
+mod contract;
 mod core_is_pure;
 mod dkim;
 mod dmarc;

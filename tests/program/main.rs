@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod dns_record;
 mod faults;
+mod privacy_modes;
 mod scripted;
 mod token;
 mod window;

@@ -16,6 +16,8 @@ pub mod ports;
 mod process;
 pub mod shapes;
 
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,6 +59,24 @@ pub fn available<T>(server: Result<T, Missing>) -> Option<T> {
 /// A file below `tests/servers`.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name)
+}
+
+/// The script that runs the consumers of `tests/consumers`, where their libraries are there.
+pub fn consumers() -> Result<PathBuf, Missing> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/consumers.sh");
+    check(&script)?;
+    Ok(script)
+}
+
+/// Creates topics of three partitions.
+pub fn create_topics(kafka: &kafka::Kafka, names: &[&str]) {
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().expect("an admin client");
+    let topics: Vec<NewTopic<'_>> = names.iter().map(|n| NewTopic::new(n, 3, TopicReplication::Fixed(1))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for result in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("creates topics") {
+        result.expect("creates the topic");
+    }
 }
 
 /// Runs the script's `check`, which prints one line when something is missing.
