@@ -106,19 +106,15 @@ fn every_value_set_is_valid_for_every_kubernetes() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut files = Vec::new();
     for (name, values) in value_sets() {
-        good(
-            &run(Command::new(tools.join("helm")).args(["lint", "--strict", "helm", "--values"]).arg(&values)),
-            &name,
-        );
+        good(&run(Command::new(tools.join("helm")).args(["lint", "--strict", "helm", "--values"]).arg(&values)), &name);
         for release in ["r", "reply-ingest", LONG] {
             let file = folder.path().join(format!("{name}-{release}.yaml"));
             fs::write(&file, good(&template(&tools, release, &values, &[]), &name)).expect("writes");
             files.push(file);
         }
     }
-    let validate = run(Command::new(tools.join("python"))
-        .args(["tests/helm/objects.py", "validate", VERSIONS])
-        .args(&files));
+    let validate =
+        run(Command::new(tools.join("python")).args(["tests/helm/objects.py", "validate", VERSIONS]).args(&files));
     good(&validate, "kubernetes-validate");
 }
 
@@ -234,9 +230,7 @@ fn rendered_configurations_are_in_order() {
     let mut checked = 0;
     for (set, values) in value_sets() {
         let objects = objects(&tools, "r", &values);
-        for (file, config) in
-            of_kind(&objects, "ConfigMap").iter().filter_map(|o| o["data"].as_object()).flatten()
-        {
+        for (file, config) in of_kind(&objects, "ConfigMap").iter().filter_map(|o| o["data"].as_object()).flatten() {
             if !file.ends_with(".yaml") {
                 continue;
             }
