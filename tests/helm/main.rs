@@ -180,10 +180,9 @@ fn exit_codes_agree_with_the_pod_failure_policy() {
     let Some(tools) = tools() else { return };
     let of = |sharded: bool, exit: Exit| match exit {
         Exit::Success => None,
-        Exit::Usage => Some("FailJob"),
         Exit::Kafka | Exit::Temporary => Some("Count"),
         Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration if sharded => Some("FailIndex"),
-        Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration => Some("FailJob"),
+        Exit::Usage | Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration => Some("FailJob"),
     };
     for (name, sharded) in [("default", false), ("shards", true)] {
         let objects = objects(&tools, "r", &set(name));
@@ -231,7 +230,7 @@ fn rendered_configurations_are_in_order() {
     for (set, values) in value_sets() {
         let objects = objects(&tools, "r", &values);
         for (file, config) in of_kind(&objects, "ConfigMap").iter().filter_map(|o| o["data"].as_object()).flatten() {
-            if !file.ends_with(".yaml") {
+            if Path::new(file).extension().is_none_or(|e| e != "yaml") {
                 continue;
             }
             let path = folder.path().join(file);
@@ -272,7 +271,7 @@ fn shards_divide_the_mailboxes() {
     }
 }
 
-/// The NetworkPolicy lets through what the configuration needs, and nothing else.
+/// The network policy lets through what the configuration needs, and nothing else.
 #[test]
 fn the_network_policy_follows_the_configuration() {
     let Some(tools) = tools() else { return };
