@@ -82,19 +82,24 @@ containers:
       - {{ if eq .component "test" }}check{{ else if $run }}run{{ else }}poll{{ end }}
       - --config=/etc/reply-ingest/config/{{ $file }}
       {{- if and $values.metrics.push.url (not $run) (eq .component "worker") }}
-      - --metrics-push={{ $values.metrics.push.url }}
+      {{- /* Each shard has a group of its own, or one would replace another's metrics. */}}
+      - --metrics-push={{ trimSuffix "/" $values.metrics.push.url }}{{ if $sharded }}{{ if not (trimAll "/" (urlParse $values.metrics.push.url).path) }}/metrics/job/reply-ingest{{ end }}/shard/$(JOB_COMPLETION_INDEX){{ end }}
       {{- end }}
       {{- if eq .component "worker" }}
       {{- range $values.extraArgs }}
       - {{ . | quote }}
       {{- end }}
       {{- end }}
+    {{- if or $values.log $values.extraEnv }}
     env:
+      {{- with $values.log }}
       - name: REPLY_INGEST_LOG
-        value: {{ $values.log | quote }}
+        value: {{ . | quote }}
+      {{- end }}
       {{- with $values.extraEnv }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
+    {{- end }}
     {{- with $values.extraEnvFrom }}
     envFrom:
       {{- toYaml . | nindent 6 }}
