@@ -1,0 +1,380 @@
+//! The Helm chart: what it renders from the value sets in helm/ci, and what it refuses.
+//!
+//! Without its tools (tests/helm/tools.sh fetch) the tests say what is missing and pass; with
+//! `REPLY_INGEST_REQUIRE_SERVERS=1`, as in CI, a missing tool is a failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod table;
+
+use reply_ingest::cli::Exit;
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Of Kubernetes: from the oldest that the chart says it runs on to the newest that is known.
+const VERSIONS: &str = "1.29,1.30,1.31,1.32,1.33,1.34,1.35,1.36,1.37";
+/// As long as Helm lets a release's name be.
+const LONG: &str = "a-release-with-a-name-as-long-as-helm-lets-it-be-53ch";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of the tools, or `None` after a line that says what is missing.
+fn tools() -> Option<PathBuf> {
+    let script = root().join("tests/helm/tools.sh");
+    let check = Command::new(&script).arg("check").output().expect("starts");
+    if check.status.success() {
+        let path = Command::new(&script).arg("path").output().expect("starts");
+        return Some(text(&path.stdout).trim().into());
+    }
+    let missing = text(&check.stdout);
+    assert!(std::env::var_os("REPLY_INGEST_REQUIRE_SERVERS").is_none_or(|v| v != "1"), "{missing}");
+    // Past the test runner's capture, so that a person sees it.
+    let _ = write!(std::io::stderr(), "skipped: {missing}");
+    None
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn run(command: &mut Command) -> Output {
+    command.current_dir(root()).output().expect("starts")
+}
+
+fn good(output: &Output, what: &str) -> String {
+    assert!(output.status.success(), "{what}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The value sets: name and file.
+fn value_sets() -> Vec<(String, PathBuf)> {
+    let mut sets: Vec<_> = fs::read_dir(root().join("helm/ci"))
+        .expect("is there")
+        .map(|entry| entry.expect("is read").path())
+        .filter_map(|path| Some((path.file_name()?.to_str()?.strip_suffix("-values.yaml")?.to_owned(), path)))
+        .collect();
+    sets.sort();
+    assert!(sets.len() >= 12, "{sets:?}");
+    sets
+}
+
+fn template(tools: &Path, release: &str, values: &Path, more: &[&str]) -> Output {
+    run(Command::new(tools.join("helm"))
+        .args(["template", release, "helm", "--namespace", "mail", "--values"])
+        .arg(values)
+        .args(more))
+}
+
+/// What a value set renders to, as JSON.
+fn objects(tools: &Path, release: &str, values: &Path) -> Vec<Value> {
+    let rendered = good(&template(tools, release, values, &[]), &values.display().to_string());
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), rendered).expect("writes");
+    let json = run(Command::new(tools.join("python")).args(["tests/helm/objects.py", "json"]).arg(file.path()));
+    serde_json::from_str(&good(&json, "YAML")).expect("JSON")
+}
+
+fn set(name: &str) -> PathBuf {
+    root().join(format!("helm/ci/{name}-values.yaml"))
+}
+
+fn of_kind<'o>(objects: &'o [Value], kind: &str) -> Vec<&'o Value> {
+    objects.iter().filter(|o| o["kind"] == kind).collect()
+}
+
+/// The specifications of all pods that these objects start.
+fn pods(objects: &[Value]) -> Vec<&Value> {
+    objects
+        .iter()
+        .filter_map(|o| match o["kind"].as_str()? {
+            "Pod" => Some(&o["spec"]),
+            "Deployment" => Some(&o["spec"]["template"]["spec"]),
+            "CronJob" => Some(&o["spec"]["jobTemplate"]["spec"]["template"]["spec"]),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn every_value_set_is_valid_for_every_kubernetes() {
+    let Some(tools) = tools() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut files = Vec::new();
+    for (name, values) in value_sets() {
+        good(&run(Command::new(tools.join("helm")).args(["lint", "--strict", "helm", "--values"]).arg(&values)), &name);
+        for release in ["r", "reply-ingest", LONG] {
+            let file = folder.path().join(format!("{name}-{release}.yaml"));
+            fs::write(&file, good(&template(&tools, release, &values, &[]), &name)).expect("writes");
+            files.push(file);
+        }
+    }
+    let validate =
+        run(Command::new(tools.join("python")).args(["tests/helm/objects.py", "validate", VERSIONS]).args(&files));
+    good(&validate, "kubernetes-validate");
+}
+
+/// What Kubernetes' schemas do not say of names.
+#[test]
+fn names_are_short_enough_and_told_apart() {
+    let Some(tools) = tools() else { return };
+    for (set, values) in value_sets() {
+        for release in ["r", LONG] {
+            let objects = objects(&tools, release, &values);
+            let mut names = Vec::new();
+            for object in &objects {
+                let kind = object["kind"].as_str().expect("a kind");
+                let name = object["metadata"]["name"].as_str().expect("a name");
+                let limit = if kind == "CronJob" { 52 } else { 63 };
+                assert!(name.len() <= limit && !name.ends_with('-'), "{set}: {kind} {name}");
+                for (label, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+                    assert!(value.as_str().is_some_and(|v| v.len() <= 63), "{set}: {kind} {name}: {label}");
+                }
+                names.push((kind, name));
+            }
+            names.sort_unstable();
+            let all = names.len();
+            names.dedup();
+            assert_eq!(names.len(), all, "{set}: two objects have one name");
+        }
+    }
+}
+
+/// Pod Security's profile "restricted", and some more.
+#[test]
+fn pods_may_do_nothing_but_their_work() {
+    let Some(tools) = tools() else { return };
+    for (set, values) in value_sets() {
+        let objects = objects(&tools, "r", &values);
+        let pods = pods(&objects);
+        assert!(pods.len() >= 2, "{set}: a worker and a test");
+        for pod in pods {
+            assert_eq!(pod["automountServiceAccountToken"], false, "{set}");
+            assert_eq!(pod["enableServiceLinks"], false, "{set}");
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{set}");
+            assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{set}");
+            let container = &pod["containers"][0];
+            let context = &container["securityContext"];
+            assert_eq!(context["allowPrivilegeEscalation"], false, "{set}");
+            assert_eq!(context["readOnlyRootFilesystem"], true, "{set}");
+            assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]), "{set}");
+            assert!(container["resources"]["limits"]["memory"].is_string(), "{set}");
+            for mount in container["volumeMounts"].as_array().expect("mounts") {
+                let volumes = pod["volumes"].as_array().expect("volumes");
+                assert!(volumes.iter().any(|v| v["name"] == mount["name"]), "{set}: {mount}");
+            }
+        }
+        for account in of_kind(&objects, "ServiceAccount") {
+            assert_eq!(account["automountServiceAccountToken"], false, "{set}");
+        }
+    }
+}
+
+/// The first rule that names a code decides; each code of the program is named by exactly one.
+#[test]
+fn exit_codes_agree_with_the_pod_failure_policy() {
+    let Some(tools) = tools() else { return };
+    let of = |sharded: bool, exit: Exit| match exit {
+        Exit::Success => None,
+        Exit::Kafka | Exit::Temporary => Some("Count"),
+        Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration if sharded => Some("FailIndex"),
+        Exit::Usage | Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration => Some("FailJob"),
+    };
+    for (name, sharded) in [("default", false), ("shards", true)] {
+        let objects = objects(&tools, "r", &set(name));
+        let job = &of_kind(&objects, "CronJob")[0]["spec"]["jobTemplate"]["spec"];
+        let rules = job["podFailurePolicy"]["rules"].as_array().expect("rules");
+        assert_eq!(rules[0]["action"], "Ignore");
+        assert_eq!(rules[0]["onPodConditions"][0]["type"], "DisruptionTarget");
+        let mut named = 0;
+        for rule in &rules[1..] {
+            let codes: Vec<u64> = serde_json::from_value(rule["onExitCodes"]["values"].clone()).expect("codes");
+            assert!(codes.is_sorted(), "Kubernetes wants them sorted: {codes:?}");
+            assert_eq!(rule["onExitCodes"]["operator"], "In");
+            assert_eq!(rule["onExitCodes"]["containerName"], "reply-ingest");
+            named += codes.len();
+        }
+        for exit in Exit::ALL {
+            let found: Vec<&str> = rules
+                .iter()
+                .filter(|r| {
+                    let codes = r["onExitCodes"]["values"].as_array();
+                    codes.is_some_and(|c| c.contains(&exit.code().into()))
+                })
+                .filter_map(|r| r["action"].as_str())
+                .collect();
+            assert_eq!(found, of(sharded, exit).into_iter().collect::<Vec<_>>(), "{name}: {exit:?}");
+        }
+        assert_eq!(named, Exit::ALL.len() - 1, "{name}: no other code is named");
+        // FailIndex needs the one, a podFailurePolicy the other.
+        assert_eq!(job["backoffLimitPerIndex"].is_u64(), sharded);
+        assert_eq!(job["backoffLimit"].is_u64(), !sharded);
+        assert_eq!(job["template"]["spec"]["restartPolicy"], "Never");
+        assert_eq!(job["podReplacementPolicy"], "Failed");
+    }
+}
+
+/// What the program says of each rendered configuration.
+#[test]
+fn rendered_configurations_are_in_order() {
+    let Some(tools) = tools() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let schema = include_str!("../../schemas/config.schema.json");
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    let knows_run = schema["properties"]["run"].is_object();
+    let mut checked = 0;
+    for (set, values) in value_sets() {
+        let objects = objects(&tools, "r", &values);
+        for (file, config) in of_kind(&objects, "ConfigMap").iter().filter_map(|o| o["data"].as_object()).flatten() {
+            if Path::new(file).extension().is_none_or(|e| e != "yaml") {
+                continue;
+            }
+            let path = folder.path().join(file);
+            fs::write(&path, config.as_str().expect("a text")).expect("writes");
+            let check = run(Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+                .args(["check", "--config-only", "--config"])
+                .arg(&path));
+            let said = text(&check.stderr);
+            // A build without the command `run` knows no settings for it; they are all that it may object to.
+            if set.starts_with("run") && !knows_run {
+                assert!(said.lines().count() == 1 && said.contains("unknown key `run`"), "{set} {file}: {said}");
+            } else {
+                good(&check, &format!("{set} {file}"));
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > value_sets().len(), "those of shards too");
+}
+
+/// Each mailbox is in exactly one shard, and where it was assigned to.
+#[test]
+fn shards_divide_the_mailboxes() {
+    let Some(tools) = tools() else { return };
+    for name in ["shards", "run-shards"] {
+        let objects = objects(&tools, "r", &set(name));
+        let maps = of_kind(&objects, "ConfigMap");
+        let data = maps[0]["data"].as_object().expect("files");
+        let of = |shard: usize| -> Vec<&str> {
+            let text = data[&format!("shard-{shard}.yaml")].as_str().expect("a text");
+            assert!(text.contains(&format!("file: /var/lib/reply-ingest/ledger-{shard}.redb")), "{text}");
+            text.lines().filter_map(|l| l.trim_start_matches([' ', '-']).strip_prefix("name: ")).collect()
+        };
+        let mut all: Vec<&str> = (0..3).flat_map(of).collect();
+        all.sort_unstable();
+        assert_eq!(all, ["a", "b", "c", "d", "e", "f"]);
+        assert!(of(2).contains(&"c") && of(2).contains(&"f"));
+    }
+}
+
+/// The network policy lets through what the configuration needs, and nothing else.
+#[test]
+fn the_network_policy_follows_the_configuration() {
+    let Some(tools) = tools() else { return };
+    let table: [(&str, &[u64], usize); 6] = [
+        ("default", &[53, 53, 995, 9092], 0),
+        ("oauth", &[53, 53, 443, 995, 9092], 0),
+        ("own-ca", &[53, 53, 110, 995, 9093], 0),
+        ("clear-text", &[53, 53, 110, 1110, 3128, 9092], 0),
+        ("push", &[53, 53, 995, 9091, 9092], 0),
+        ("run", &[53, 53, 995, 9092], 1),
+    ];
+    for (name, expected, ingress) in table {
+        let objects = objects(&tools, "r", &set(name));
+        let spec = &of_kind(&objects, "NetworkPolicy")[0]["spec"];
+        let mut ports: Vec<u64> = spec["egress"]
+            .as_array()
+            .expect("rules")
+            .iter()
+            .flat_map(|rule| rule["ports"].as_array().expect("ports"))
+            .map(|port| port["port"].as_u64().expect("a number"))
+            .collect();
+        ports.sort_unstable();
+        assert_eq!(ports, expected, "{name}");
+        assert_eq!(spec["ingress"].as_array().expect("a list").len(), ingress, "{name}");
+    }
+    assert!(of_kind(&objects(&tools, "r", &set("no-network-policy")), "NetworkPolicy").is_empty());
+}
+
+#[test]
+fn a_zero_and_a_null_are_values() {
+    let Some(tools) = tools() else { return };
+    let objects = objects(&tools, "r", &set("push"));
+    let spec = &of_kind(&objects, "CronJob")[0]["spec"];
+    assert_eq!(spec["successfulJobsHistoryLimit"], 0);
+    assert_eq!(spec["jobTemplate"]["spec"]["backoffLimit"], 1);
+    assert!(spec["jobTemplate"]["spec"].get("ttlSecondsAfterFinished").is_none());
+}
+
+/// Wrong values end with words that say what to do.
+#[test]
+fn what_cannot_work_is_refused() {
+    let Some(tools) = tools() else { return };
+    let table = [
+        ("default", "mode=deployment", "mode"),
+        ("default", "scheduel=@daily", "scheduel"),
+        ("default", "image.tga=1", "tga"),
+        ("default", "image.digest=sha256:1", "digest"),
+        ("default", "schedule=often", "schedule"),
+        ("default", "cronjob.backoffLimit=6", "backoffLimit"),
+        ("default", "networkPolicy.egress=1", "egress"),
+        ("default", "persistence.accessModes[0]=ReadOnlyMany", "accessModes"),
+        ("default", "config.mailboxes[0].port=70000", "port"),
+        ("default", "config.mailboxes=null", "mailboxes"),
+        ("default", "config.kafka.brokers=null", "config.kafka.brokers: give at least one"),
+        ("default", "config.mailboxes[0].password=hunter2", "no place for a secret"),
+        ("oauth", "config.mailboxes[0].oauth.endpoint.client_secret=hunter2", "no place for a secret"),
+        ("default", "config.kafka.sasl_password=hunter2", "no place for a secret"),
+        ("default", "config.kafka.ack_timeout=2m", "must be longer than config.kafka.ack_timeout"),
+        ("default", "schedule=*/5 * * * *", "below the schedule's interval of 300 s"),
+        ("shards", "persistence.accessModes[0]=ReadWriteOnce", "shards on several nodes need ReadWriteMany"),
+        ("shards", "shards.assign.a=3", "there is no shard 3"),
+        ("shards", "shards.count=50", "has no mailbox"),
+        ("shards", "existingConfigMap=x", "shards need `config`"),
+        ("inline-ca", "ca.existingSecret=x", "one of pem"),
+    ];
+    for (name, value, words) in table {
+        // Commas and brackets of a cron expression mean something to --set, too.
+        let value = value.replace(',', "\\,");
+        let output = template(&tools, "r", &set(name), &["--set", &value]);
+        assert!(!output.status.success(), "{name} with {value} is taken");
+        let said = text(&output.stderr);
+        assert!(said.contains(words), "{name} with {value}: {said}");
+        assert!(!said.contains("hunter2"), "{value}: {said}");
+    }
+}
+
+#[test]
+fn alerts_fire_when_they_should() {
+    let Some(tools) = tools() else { return };
+    for name in ["run", "push"] {
+        let objects = objects(&tools, "rel", &set(name));
+        let rules = &of_kind(&objects, "PrometheusRule")[0]["spec"];
+        let folder = tempfile::tempdir().expect("a folder");
+        // JSON is YAML.
+        let file = folder.path().join("rules.yaml");
+        fs::write(&file, rules.to_string()).expect("writes");
+        let tests = folder.path().join("tests.yaml");
+        fs::copy(root().join(format!("tests/helm/alerts-{name}.yaml")), &tests).expect("copies");
+        good(&run(Command::new(tools.join("promtool")).args(["check", "rules"]).arg(&file)), name);
+        good(&run(Command::new(tools.join("promtool")).args(["test", "rules"]).arg(&tests)), name);
+        let readme = fs::read_to_string(root().join("helm/README.md")).expect("is there");
+        let tested = fs::read_to_string(&tests).expect("is there");
+        let other = fs::read_to_string(root().join("tests/helm/alerts-run.yaml")).expect("is there");
+        for rule in rules["groups"][0]["rules"].as_array().expect("rules") {
+            let alert = rule["alert"].as_str().expect("a name");
+            assert!(readme.contains(&format!("#### {alert}\n")), "{alert} has no part in helm/README.md");
+            assert!(tested.contains(alert) || other.contains(alert), "{alert} has no test");
+        }
+    }
+}
+
+#[test]
+fn the_container_file_is_clean() {
+    let Some(tools) = tools() else { return };
+    good(&run(Command::new(tools.join("hadolint")).arg("config/Dockerfile")), "hadolint");
+}
