@@ -135,7 +135,9 @@ impl Timing {
 impl<'de> Deserialize<'de> for Zone {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| D::Error::custom(format!("`{text}` is no time zone: write Europe/Berlin or UTC")))
+        text.parse()
+            .map(Self)
+            .map_err(|_| D::Error::custom(format!("`{text}` is no time zone: write Europe/Berlin or UTC")))
     }
 }
 

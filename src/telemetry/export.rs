@@ -64,10 +64,9 @@ fn merged(now: &str, earlier: &str) -> String {
         }
     }
     let mut out = String::new();
-    for (name, help) in [
-        (OF_MAILBOX, "When a pass over the mailbox last went well"),
-        (OF_RUN, "When a run last ended well"),
-    ] {
+    for (name, help) in
+        [(OF_MAILBOX, "When a pass over the mailbox last went well"), (OF_RUN, "When a run last ended well")]
+    {
         let of_name = lines.iter().filter(|(series, _)| series.split('{').next() == Some(name));
         let samples: Vec<String> = of_name.map(|(series, value)| format!("{series} {value}\n")).collect();
         if !samples.is_empty() {
@@ -130,8 +129,13 @@ mod tests {
     #[test]
     fn earlier_successes_stay_where_there_is_no_later_one() {
         let series = |name: &str| format!("reply_ingest_mailbox_last_success_timestamp_seconds{{mailbox=\"{name}\"}}");
-        let earlier = format!("# TYPE x gauge\n{} 100.5\n{} 7.0\nreply_ingest_events_total 4\n", series("a"), series("b"));
-        let now = format!("{} 200.0\n{} 0.0\nreply_ingest_run_last_success_timestamp_seconds 0.0\n", series("b"), series("a"));
+        let earlier =
+            format!("# TYPE x gauge\n{} 100.5\n{} 7.0\nreply_ingest_events_total 4\n", series("a"), series("b"));
+        let now = format!(
+            "{} 200.0\n{} 0.0\nreply_ingest_run_last_success_timestamp_seconds 0.0\n",
+            series("b"),
+            series("a")
+        );
         let out = merged(&now, &earlier);
         let samples: Vec<&str> = out.lines().filter(|l| !l.starts_with('#')).collect();
         assert_eq!(samples, [format!("{} 100.5", series("a")), format!("{} 200.0", series("b"))]);

@@ -1,8 +1,8 @@
 //! What happens: each struct is a log line and what is counted of it.
 
 use super::metrics::{
-    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxResult, MailboxStatus, Metrics, Outcome,
-    ProviderType, timestamp,
+    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxResult, MailboxStatus, Metrics,
+    Outcome, ProviderType, timestamp,
 };
 use crate::event::run::{DnsRun, MailboxRun};
 use crate::event::{AuthWord, Event, Kind, Verdict};
@@ -187,7 +187,10 @@ impl RunEnded<'_> {
         }
         let took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
-            outcome = outcome(self.class), exit_code = self.exit_code, mailboxes = self.mailboxes, duration_ms = took_ms,
+            outcome = outcome(self.class),
+            exit_code = self.exit_code,
+            mailboxes = self.mailboxes,
+            duration_ms = took_ms,
             "run ended"
         );
         metrics.runs.get_or_create(&Outcome { outcome: outcome(self.class).to_owned() }).inc();
@@ -228,7 +231,8 @@ pub struct TicksMissed<'a> {
 impl TicksMissed<'_> {
     pub fn tell(&self, metrics: &Metrics) {
         tracing::warn!(
-            schedule = self.schedule, ticks = self.ticks,
+            schedule = self.schedule,
+            ticks = self.ticks,
             "ticks passed while their run was under way: it takes longer than its schedule allows"
         );
         metrics.runs_missed.inc_by(self.ticks);
