@@ -10,3 +10,4 @@ mod harness;
 mod line;
 mod logins;
 mod pop3;
+mod run;
