@@ -70,7 +70,7 @@ fn merged(now: &str, earlier: &str) -> String {
         let of_name = lines.iter().filter(|(series, _)| series.split('{').next() == Some(name));
         let samples: Vec<String> = of_name.map(|(series, value)| format!("{series} {value}\n")).collect();
         if !samples.is_empty() {
-            out.push_str(&format!("# HELP {name} {help}.\n# TYPE {name} gauge\n"));
+            out.extend([format!("# HELP {name} {help}.\n# TYPE {name} gauge\n")]);
             out.extend(samples);
         }
     }

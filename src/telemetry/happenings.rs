@@ -251,12 +251,11 @@ pub struct Reloaded<'a> {
 impl Reloaded<'_> {
     pub fn tell(&self, metrics: &Metrics) {
         metrics.reload_ok.set(i64::from(self.refused.is_none()));
-        match self.refused {
-            Some(reason) => tracing::error!(%reason, "the configuration is wrong: the one before stays in force"),
-            None => {
-                tracing::info!(mailboxes = self.mailboxes, "configuration taken");
-                metrics.reload_at.set(timestamp(self.now));
-            }
+        if let Some(reason) = self.refused {
+            tracing::error!(%reason, "the configuration is wrong: the one before stays in force");
+        } else {
+            tracing::info!(mailboxes = self.mailboxes, "configuration taken");
+            metrics.reload_at.set(timestamp(self.now));
         }
     }
 }

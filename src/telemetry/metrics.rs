@@ -237,8 +237,7 @@ impl Metrics {
         }
     }
 
-    /// These mailboxes are in the configuration and no others: what was said of others is forgotten, and one without a
-    /// good pass says so.
+    /// These mailboxes are in the configuration: one without a good pass yet says so.
     pub fn mailboxes(&self, known: &[&str]) {
         for name in known {
             drop(self.mailbox_success.get_or_create(&Mailbox { mailbox: (*name).to_owned() }));
@@ -282,7 +281,7 @@ impl Metrics {
         self.run_next.set(at.map_or(0.0, timestamp));
     }
 
-    /// All of it, as OpenMetrics 1.0.
+    /// All of it, as `OpenMetrics` 1.0.
     #[must_use]
     pub fn open_metrics(&self) -> String {
         let mut out = String::new();
