@@ -2,7 +2,7 @@
 //!
 //! A mail flows in one straight line, and the modules stand in that order:
 //! [`pop3`] → [`message`] → [`auth`] → [`classify`] → [`correlate`] → [`event`] → [`sink`] →
-//! [`ledger`]; [`pipeline`] joins them. [`config`] and [`cli`] stand around them.
+//! [`ledger`]; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them.
 //!
 //! The core (the POP3 codec and session, `message`, `classify`, `correlate`, `event`) takes octets
 //! and times as arguments: no runtime, no Kafka, no clock. A test holds that rule.
@@ -21,5 +21,7 @@ pub mod ledger;
 pub mod message;
 pub mod pipeline;
 pub mod pop3;
+pub mod schedule;
 pub mod sink;
+pub mod telemetry;
 pub mod token;

@@ -11,6 +11,7 @@ use crate::demo::{
 use crate::event::{Event, Kind};
 use crate::message::Digest;
 use crate::pipeline::{Failure, FailureClass};
+use crate::telemetry::Metrics;
 use comfy_table::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -69,7 +70,8 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let mailboxes = config.mailboxes.iter().map(|m| Arc::new(m.clone())).collect();
     let rules = Arc::new(Rules::embedded()?);
 
-    let (report, exit) = poll(config, mailboxes, rules, false).await?;
+    let metrics = Arc::new(Metrics::new(rules.version(), chrono::Utc::now()));
+    let (report, exit) = poll(config, mailboxes, rules, false, &metrics).await?;
     let count = usize::try_from(report.events().values().sum::<u64>()).unwrap_or(usize::MAX);
     let brokers = broker.bootstrap();
     let consumed = tokio::task::spawn_blocking(move || demo::consume(&brokers, TOPIC, count, CONSUME_WAIT)).await??;

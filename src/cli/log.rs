@@ -6,15 +6,30 @@ use tracing_subscriber::EnvFilter;
 /// These crates repeat what the commands' own errors say better.
 pub const DEFAULT: &str = "info,librdkafka=off,rdkafka=off,rustls_platform_verifier=off";
 
+/// How lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    Text,
+    Json,
+}
+
 /// Starts logging. A filter that cannot be read is replaced by the default one, with a warning.
-pub fn start(filter: &str) {
+pub fn start(filter: &str, format: Format) {
     let (filter, wrong) = match EnvFilter::try_new(filter) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if std::io::stderr().is_terminal() {
-        builder.with_target(false).try_init()
+    let text = match format {
+        Format::Auto => std::io::stderr().is_terminal(),
+        Format::Text => true,
+        Format::Json => false,
+    };
+    let started = if text {
+        builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init()
     } else {
         builder.json().flatten_event(true).try_init()
     };

@@ -10,6 +10,7 @@ mod mails;
 mod poll;
 mod replay;
 mod rules;
+mod run;
 mod schema;
 mod setup;
 mod table;
@@ -34,12 +35,17 @@ struct Cli {
     /// What to log, such as `warn` or `reply_ingest=debug`.
     #[arg(long, global = true, env = "REPLY_INGEST_LOG", default_value = log::DEFAULT, value_name = "FILTER")]
     log: String,
+    /// How to log: text on a terminal and JSON otherwise, or always one of them.
+    #[arg(long, global = true, env = "REPLY_INGEST_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: log::Format,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// One pass over the mailboxes: fetch, judge, publish, then delete as the retention says.
     Poll(poll::Args),
+    /// Poll on a schedule until SIGTERM, with /livez, /readyz and /metrics.
+    Run(run::Args),
     /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
     Check(check::Args),
     /// Judge mails from files: prints one event a line.
@@ -63,7 +69,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Success }.into();
         }
     };
-    log::start(&cli.log);
+    log::start(&cli.log, cli.log_format);
     // The message of a panic may hold a part of a mail; its place does not.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -81,6 +87,7 @@ pub fn main() -> ExitCode {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Poll(args) => poll::main(args).await,
+            Command::Run(args) => run::main(args).await,
             Command::Check(args) => check::main(args).await,
             Command::Replay(args) => replay::main(args).await,
             #[cfg(feature = "demo")]

@@ -1,18 +1,19 @@
 //! `poll`: one pass over the mailboxes.
 
 use super::exit::{configuration, fail};
-use super::setup::{Selection, kafka, resolver, rules};
+use super::setup::{Selection, kafka, measured_resolver, rules};
 use super::{Exit, run_id, table};
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
-use crate::event::AuthWord;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
 use crate::sink::{LineSink, Sink};
+use crate::telemetry::export::{self, Ended};
+use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One pass over the mailboxes.
@@ -27,6 +28,34 @@ pub struct Args {
     /// Print the events instead of publishing them; record and delete nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Push the run's metrics to this Pushgateway when it ends.
+    #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
+    metrics_push: Option<String>,
+    /// Write the run's metrics to this file (node exporter's textfile collector) when it ends.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    metrics_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// Metrics that do not arrive are spoken of; the run's exit code says how the run went.
+    async fn export(&self, metrics: &Metrics, ended: Option<&(RunReport, Exit)>) {
+        let mut troubles = Vec::new();
+        if let Some(path) = &self.metrics_file {
+            troubles.extend(export::to_file(metrics, path).err());
+        }
+        if let Some(url) = &self.metrics_push {
+            let ended = Ended {
+                mailboxes: ended.map(|(report, _)| report.mailboxes.as_slice()).unwrap_or_default(),
+                all_went_well: ended.is_some_and(|(_, exit)| *exit == Exit::Success),
+                now: Utc::now(),
+            };
+            troubles.extend(export::push(metrics, url, &ended).await.err());
+        }
+        for error in troubles {
+            let reason = Failure::new(FailureClass::Temporary, &error).message;
+            tracing::error!(%reason, "the metrics of this run are lost");
+        }
+    }
 }
 
 pub async fn main(args: Args) -> Exit {
@@ -42,7 +71,13 @@ pub async fn main(args: Args) -> Exit {
         Ok(rules) => rules,
         Err(failure) => return fail(&failure),
     };
-    match poll(config, mailboxes, rules, args.dry_run).await {
+    let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
+    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics).await;
+    if let Err(failure) = &polled {
+        RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
+    }
+    args.export(&metrics, polled.as_ref().ok()).await;
+    match polled {
         Ok((report, exit)) => {
             for (mailbox, failure) in &report.failures {
                 eprintln!("error: mailbox {mailbox}: {}", failure.message);
@@ -62,22 +97,28 @@ pub(crate) async fn poll(
     mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
     dry_run: bool,
+    metrics: &Arc<Metrics>,
 ) -> Result<(RunReport, Exit), Failure> {
-    let sink = sink(&config, dry_run).await?;
+    let sink: Arc<dyn Sink> =
+        if dry_run { Arc::new(LineSink::new(std::io::stdout())) } else { sink(&config, metrics).await? };
     let ledger = ledger(&config, dry_run)?;
-    poll_with(config, mailboxes, rules, sink, ledger, dry_run).await
+    let worker = Arc::new(worker(config, rules, sink, ledger, dry_run, metrics)?);
+    let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
+    let ended = one_run(&worker, mailboxes).await;
+    signals.abort();
+    Ok(ended)
 }
 
-/// Takes one run through, with this sink and ledger.
-pub(crate) async fn poll_with(
+/// The worker of one run.
+pub(super) fn worker(
     config: Config,
-    mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
     sink: Arc<dyn Sink>,
     ledger: Arc<dyn Ledger>,
     dry_run: bool,
-) -> Result<(RunReport, Exit), Failure> {
-    let resolver = resolver(&config.dns)?;
+    metrics: &Arc<Metrics>,
+) -> Result<Worker, Failure> {
+    let resolver = measured_resolver(&config.dns, metrics)?;
     let mut settings = LineSettings::new(&config, run_id(), false);
     // A dry run writes nothing.
     if let (Some(folder), false) = (&config.dns.record, dry_run) {
@@ -85,73 +126,42 @@ pub(crate) async fn poll_with(
         settings.records = Records::Write(Arc::new(store));
     }
     let line = Line::new(settings, rules, resolver).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    let worker = Arc::new(Worker::new(config, line, sink, ledger, dry_run, Utc::now));
-    let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
-    let report = run(&worker, mailboxes).await;
-    signals.abort();
-    log_run(&report);
-    let mut exit = report.worst().map_or(Exit::Success, Exit::from);
+    Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).counting(Arc::clone(metrics)))
+}
+
+/// Takes one run through, its summary included.
+pub(super) async fn one_run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> (RunReport, Exit) {
+    let report = run(worker, mailboxes).await;
+    let mut class = report.worst();
+    let code = |class: Option<FailureClass>| class.map_or(Exit::Success, Exit::from);
     // With Kafka failing already, the summary would only wait for another time-out.
-    if !dry_run
-        && exit != Exit::Kafka
-        && let Err(failure) = worker.publish_summary(&report, exit.code()).await
+    if !worker.dry_run
+        && class != Some(FailureClass::Kafka)
+        && let Err(failure) = worker.publish_summary(&report, code(class).code()).await
     {
         tracing::error!(reason = %failure.message, "the run is done, its summary is lost");
-        if exit == Exit::Success {
-            exit = failure.class.into();
-        }
+        class = class.or(Some(failure.class));
     }
-    Ok((report, exit))
+    RunEnded {
+        class,
+        exit_code: code(class).code(),
+        mailboxes: report.mailboxes.len(),
+        took: (report.ended_at - report.started_at).to_std().unwrap_or_default(),
+        dns: Some(&report.dns),
+        now: worker.now(),
+    }
+    .tell(&worker.metrics);
+    (report, code(class))
 }
 
-fn log_run(report: &RunReport) {
-    for mailbox in &report.mailboxes {
-        tracing::info!(
-            mailbox = %mailbox.id,
-            listed = mailbox.listed,
-            fetched = mailbox.fetched,
-            published = mailbox.published,
-            known = mailbox.known,
-            before_start = mailbox.before_start,
-            refused = mailbox.refused,
-            deleted = mailbox.deleted,
-            octets = mailbox.octets,
-            duration_ms = mailbox.duration_ms,
-            events = %table::kinds(&mailbox.events),
-            spf = %words(&mailbox.auth.spf),
-            dkim = %words(&mailbox.auth.dkim),
-            dmarc = %words(&mailbox.auth.dmarc),
-            "pass ended"
-        );
-    }
-    let dns = &report.dns;
-    tracing::info!(
-        questions = dns.questions,
-        cache_hits = dns.cache_hits,
-        retried = dns.retried,
-        failed = dns.failed,
-        asked = dns.latency.map(|l| l.asked),
-        p95_ms = dns.latency.map(|l| l.p95_ms),
-        max_ms = dns.latency.map(|l| l.max_ms),
-        "name resolution"
-    );
-}
-
-/// Verdicts on one line: `12 pass, 3 fail`.
-fn words(counts: &BTreeMap<AuthWord, u64>) -> String {
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {}", word.as_str())).collect();
-    if parts.is_empty() { "none checked".to_owned() } else { parts.join(", ") }
-}
-
-async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> {
-    if dry_run {
-        return Ok(Arc::new(LineSink::new(std::io::stdout())));
-    }
-    let (sink, _) = kafka(&config.kafka).await?;
+/// A sink to Kafka, once the brokers have answered.
+pub(super) async fn sink(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<dyn Sink>, Failure> {
+    let watch = KafkaWatch::new(Arc::clone(metrics));
+    let (sink, _) = kafka(&config.kafka, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
     Ok(Arc::new(sink))
 }
 
-fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
+pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
     // A dry run writes nothing, so it makes no file either.
     if dry_run && !config.ledger.file.exists() {
         return Ok(Arc::new(MemoryLedger::default()));

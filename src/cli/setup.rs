@@ -5,7 +5,8 @@ use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
 use crate::pipeline::{Failure, FailureClass};
-use crate::sink::{KafkaFacts, KafkaSink};
+use crate::sink::{KafkaFacts, KafkaSink, Watch};
+use crate::telemetry::{Measured, Metrics};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,17 +60,28 @@ pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
 
 /// The resolver that a configuration asks for, with its cache and its further tries.
 pub fn resolver(config: &config::Dns) -> Result<Arc<dyn Resolver>, Failure> {
-    let system = SystemResolver::new(&config.servers, config.timeout.0)
-        .map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    let retries = Retries { times: config.retries, timeout: config.timeout.0 / 2, budget: config.retry_budget.0 };
-    Ok(Arc::new(Cached::new(Retried::new(system, retries))))
+    Ok(Arc::new(Cached::new(Retried::new(system(config)?, retries(config)))))
+}
+
+/// The same, measured.
+pub fn measured_resolver(config: &config::Dns, metrics: &Arc<Metrics>) -> Result<Arc<dyn Resolver>, Failure> {
+    let measured = Measured::new(system(config)?, Arc::clone(metrics));
+    Ok(Arc::new(Cached::new(Retried::new(measured, retries(config)))))
+}
+
+fn system(config: &config::Dns) -> Result<SystemResolver, Failure> {
+    SystemResolver::new(&config.servers, config.timeout.0).map_err(|e| Failure::new(FailureClass::Configuration, &e))
+}
+
+fn retries(config: &config::Dns) -> Retries {
+    Retries { times: config.retries, timeout: config.timeout.0 / 2, budget: config.retry_budget.0 }
 }
 
 /// A producer, once the brokers have answered and have the topics.
-pub async fn kafka(settings: &config::Kafka) -> Result<(KafkaSink, KafkaFacts), Failure> {
+pub async fn kafka(settings: &config::Kafka, watch: Option<Watch>) -> Result<(KafkaSink, KafkaFacts), Failure> {
     let settings = settings.clone();
     let asked = tokio::task::spawn_blocking(move || {
-        let sink = KafkaSink::new(&settings)?;
+        let sink = KafkaSink::watched(&settings, watch)?;
         let topics: Vec<&str> = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref()).collect();
         let facts = sink.check(&topics, KAFKA_WAIT)?;
         Ok((sink, facts))

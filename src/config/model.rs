@@ -5,6 +5,7 @@ use super::units::{Octets, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
 use crate::event::{AddressMode, MailboxRole, TextMode};
+use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,23 @@ pub struct Config {
     pub event: EventSettings,
     #[serde(default)]
     pub limits: Limits,
+    /// For the command `run`: when, and where its state can be read.
+    #[serde(default)]
+    pub run: RunSettings,
+}
+
+impl Config {
+    /// When a mailbox is polled by `run`.
+    #[must_use]
+    pub fn timing(&self, mailbox: &Mailbox) -> Timing {
+        let run = &self.run;
+        Timing {
+            schedule: mailbox.schedule.as_ref().unwrap_or(&run.schedule).clone(),
+            zone: run.time_zone,
+            jitter: run.jitter.0,
+            missed: run.missed,
+        }
+    }
 }
 
 /// One mailbox on a POP3 server.
@@ -85,6 +103,9 @@ pub struct Mailbox {
     /// Instead of the general setting.
     #[serde(default)]
     pub privacy: Option<Privacy>,
+    /// When `run` polls it, instead of `run.schedule`.
+    #[serde(default)]
+    pub schedule: Option<Expression>,
 }
 
 impl Mailbox {
@@ -572,6 +593,55 @@ impl Default for Limits {
             session_time: session_time(),
             retries: retries(),
             retry_pause: retry_pause(),
+        }
+    }
+}
+
+/// What the command `run` needs besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunSettings {
+    /// When the mailboxes are polled that have no schedule of their own.
+    #[serde(default = "schedule")]
+    pub schedule: Expression,
+    /// The time zone of all schedules.
+    #[serde(default)]
+    pub time_zone: Zone,
+    /// Each run begins up to this much after its tick, by chance, and never later than the next tick.
+    #[serde(default = "no_jitter")]
+    pub jitter: Span,
+    /// What becomes of ticks that pass while their own run is still under way.
+    #[serde(default)]
+    pub missed: Missed,
+    /// Whether every mailbox is polled once when the program begins.
+    #[serde(default)]
+    pub at_start: bool,
+    /// Address and port of /livez, /readyz and /metrics.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+}
+
+fn schedule() -> Expression {
+    Expression::default()
+}
+
+fn no_jitter() -> Span {
+    Span::seconds(0)
+}
+
+fn listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 9464))
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            schedule: schedule(),
+            time_zone: Zone::default(),
+            jitter: no_jitter(),
+            missed: Missed::default(),
+            at_start: false,
+            listen: listen(),
         }
     }
 }

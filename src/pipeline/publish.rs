@@ -12,6 +12,7 @@ use crate::ledger::{Done, Seen, State};
 use crate::message::Digest;
 use crate::pop3::Listed;
 use crate::sink::{Outcome, Record};
+use crate::telemetry::{BatchPublished, Published};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,7 +103,9 @@ impl Publisher {
             self.worker.line.write_down(&self.mailbox.name, answers).await;
         }
         let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
+        let begun = tokio::time::Instant::now();
         let outcomes = self.worker.sink.publish(records).await;
+        BatchPublished { took: begun.elapsed(), outcomes: &outcomes }.tell(&self.worker.metrics);
         let mut failure = None;
         for (ready, outcome) in publish.iter().zip(outcomes) {
             let now = self.worker.now();
@@ -115,6 +118,9 @@ impl Publisher {
                     if let Some(auth) = ready.events.first().and_then(|e| e.data.auth.as_ref()) {
                         run.auth.note(auth);
                     }
+                    let Ready { events, delivered_at, .. } = ready;
+                    Published { mailbox: &self.mailbox.name, events, delivered_at: *delivered_at, now }
+                        .tell(&self.worker.metrics);
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }

@@ -4,11 +4,12 @@ use super::access::Access;
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
-use crate::config::{Config, Mailbox};
+use crate::config::{Config, Limits, Mailbox};
 use crate::event::run::{DnsRun, MailboxRun, RunData};
 use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::sink::{Outcome, Record, Sink};
+use crate::telemetry::{Metrics, PassEnded};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -19,6 +20,30 @@ use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 /// Octets per permit: semaphores count in u32.
 const UNIT: u64 = 1_024;
 
+/// What runs share that may overlap: room for mails, the number of mailboxes at once, the way to the mailboxes.
+#[derive(Clone)]
+pub struct Shared {
+    memory: Arc<Semaphore>,
+    units: u32,
+    mailboxes: Arc<Semaphore>,
+    access: Arc<Access>,
+}
+
+impl Shared {
+    /// As much as these limits allow.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        let permits = |n: usize| Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)));
+        let units = u32::try_from(limits.in_flight.0 / UNIT).unwrap_or(u32::MAX).max(1);
+        Self {
+            memory: permits(usize::try_from(units).unwrap_or(usize::MAX)),
+            units,
+            mailboxes: permits(limits.mailboxes_at_once.max(1)),
+            access: Arc::default(),
+        }
+    }
+}
+
 /// What every pass of a run shares.
 pub struct Worker {
     pub config: Config,
@@ -28,10 +53,11 @@ pub struct Worker {
     pub topic: Arc<str>,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
-    memory: Arc<Semaphore>,
-    units: u32,
+    shared: Shared,
     /// The way to the mailboxes.
-    pub access: Access,
+    pub access: Arc<Access>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     stopping: AtomicBool,
     stop: Notify,
     clock: fn() -> DateTime<Utc>,
@@ -48,9 +74,8 @@ impl Worker {
         dry_run: bool,
         clock: fn() -> DateTime<Utc>,
     ) -> Self {
-        let units = u32::try_from(config.limits.in_flight.0 / UNIT).unwrap_or(u32::MAX).max(1);
+        let shared = Shared::new(&config.limits);
         let topic = Arc::from(config.kafka.topic.as_str());
-        let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             config,
             line,
@@ -58,13 +83,25 @@ impl Worker {
             ledger,
             topic,
             dry_run,
-            memory: Arc::new(Semaphore::new(permits)),
-            units,
-            access: Access::default(),
+            access: Arc::clone(&shared.access),
+            shared,
+            metrics: Arc::new(Metrics::new("", clock())),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             clock,
         }
+    }
+
+    /// The same, counting here.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The same, beside other runs.
+    #[must_use]
+    pub fn beside(self, shared: &Shared) -> Self {
+        Self { access: Arc::clone(&shared.access), shared: shared.clone(), ..self }
     }
 
     /// The time.
@@ -100,8 +137,8 @@ impl Worker {
     /// bounded by the largest mail for each connection.
     pub(super) async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, AcquireError> {
         let octets = octets.min(self.config.limits.message_size.0);
-        let units = u32::try_from(octets.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
-        Arc::clone(&self.memory).acquire_many_owned(units).await
+        let units = u32::try_from(octets.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.shared.units);
+        Arc::clone(&self.shared.memory).acquire_many_owned(units).await
     }
 }
 
@@ -144,11 +181,13 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
     let mut results: Vec<(usize, MailboxRun, Option<Failure>)> =
         futures_util::stream::iter(mailboxes.into_iter().enumerate())
             .map(|(at, mailbox)| {
-                let worker = Arc::clone(worker);
+                let (worker, counted) = (Arc::clone(worker), Arc::clone(worker));
                 async move {
                     let name = mailbox.name.clone();
+                    // Closed by nobody: an error would only mean one mailbox more at once.
+                    let _place = Arc::clone(&worker.shared.mailboxes).acquire_owned().await;
                     let task = tokio::spawn(async move { pass(&worker, &mailbox).await });
-                    match task.await {
+                    let (at, run, failure) = match task.await {
                         Ok((run, failure)) => (at, run, failure),
                         Err(error) => {
                             let message = format!("the pass ended by a fault of this program: {error}");
@@ -159,7 +198,9 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
                                 Some(failure),
                             )
                         }
-                    }
+                    };
+                    PassEnded { run: &run, failure: failure.as_ref(), now: counted.now() }.tell(&counted.metrics);
+                    (at, run, failure)
                 }
             })
             .buffer_unordered(at_once)

@@ -11,6 +11,7 @@ use crate::config::{Mailbox, Start, Tls};
 use crate::event::run::MailboxRun;
 use crate::ledger::{Done, Known};
 use crate::pop3::{Client, Listed, Method, QuitOutcome, Retry, Window};
+use crate::telemetry;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(super) async fn session(
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
+        let octets = listed.iter().map(|mail| mail.size).fold(0, u64::saturating_add);
+        telemetry::Listed { mailbox: &mailbox.name, mails: pass.run.listed, octets }.tell(&worker.metrics);
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
     }
     let plan = Plan::new(mailbox, listed, &known, pass, worker.now());

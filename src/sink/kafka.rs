@@ -8,6 +8,8 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::util::Timeout;
+use rdkafka::{ClientContext, Statistics};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why Kafka cannot be used.
@@ -33,9 +35,26 @@ pub struct KafkaFacts {
     pub topics: Vec<(String, usize)>,
 }
 
+/// Whoever is told librdkafka's statistics.
+pub type Watch = Arc<dyn Fn(&Statistics) + Send + Sync>;
+
+/// How often, in milliseconds: passes that take seconds are to be seen too.
+const STATISTICS_MS: &str = "5000";
+
+/// A producer's context that hands its statistics on.
+struct Watched(Option<Watch>);
+
+impl ClientContext for Watched {
+    fn stats(&self, statistics: Statistics) {
+        if let Some(watch) = &self.0 {
+            watch(&statistics);
+        }
+    }
+}
+
 /// Publishes to Kafka.
 pub struct KafkaSink {
-    producer: FutureProducer,
+    producer: FutureProducer<Watched>,
     ack_timeout: Duration,
 }
 
@@ -45,6 +64,14 @@ impl KafkaSink {
     /// # Errors
     /// When librdkafka does not know a setting.
     pub fn new(settings: &Kafka) -> Result<Self, KafkaError> {
+        Self::watched(settings, None)
+    }
+
+    /// The same, and its statistics are told.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn watched(settings: &Kafka, watch: Option<Watch>) -> Result<Self, KafkaError> {
         let ack_timeout = settings.ack_timeout.0;
         let mut config = ClientConfig::new();
         config
@@ -59,13 +86,16 @@ impl KafkaSink {
             // With the default of 10 s a broker that is back is found too late.
             .set("reconnect.backoff.max.ms", "2000")
             .set("queue.buffering.max.kbytes", "65536");
+        if watch.is_some() {
+            config.set("statistics.interval.ms", STATISTICS_MS);
+        }
         for (name, value) in &settings.properties {
             config.set(name, value.expose());
         }
         if let Some(password) = &settings.sasl_password {
             config.set("sasl.password", password.expose());
         }
-        let producer = config.create().map_err(|e| KafkaError::Setting(Box::new(e)))?;
+        let producer = config.create_with_context(Watched(watch)).map_err(|e| KafkaError::Setting(Box::new(e)))?;
         Ok(Self { producer, ack_timeout })
     }
 

@@ -7,7 +7,7 @@
 mod kafka;
 mod lines;
 
-pub use kafka::{KafkaError, KafkaFacts, KafkaSink};
+pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
 
 use std::future::Future;

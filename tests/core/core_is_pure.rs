@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 12] = [
+const CORE: [&str; 13] = [
     "pop3/capability.rs",
     "pop3/certificate.rs",
     "pop3/codec.rs",
@@ -17,6 +17,7 @@ const CORE: [&str; 12] = [
     "classify",
     "correlate",
     "event",
+    "schedule",
 ];
 
 const FORBIDDEN: [&str; 9] =

@@ -21,5 +21,6 @@ mod pop3_splits;
 mod pop3_traces;
 mod reports;
 mod rules;
+mod schedule;
 mod schemas;
 mod spf;

@@ -22,9 +22,23 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_names_every_command_and_every_exit_code() {
     let help = stdout(&run(&["--help"]));
-    for word in
-        ["poll", "check", "replay", "demo", "rules", "schema", "Exit codes", "78", "77", "76", "75", "70", "69", "64"]
-    {
+    for word in [
+        "poll",
+        "run",
+        "check",
+        "replay",
+        "demo",
+        "rules",
+        "schema",
+        "Exit codes",
+        "78",
+        "77",
+        "76",
+        "75",
+        "70",
+        "69",
+        "64",
+    ] {
         assert!(help.contains(word), "{word} in {help}");
     }
     for command in ["poll", "check", "replay", "rules"] {

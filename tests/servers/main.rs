@@ -11,3 +11,4 @@ mod harness;
 mod line;
 mod logins;
 mod pop3;
+mod run;

@@ -1,0 +1,17 @@
+//! What the program says of itself: log lines and metrics.
+//!
+//! Each happening is one struct (`happenings`) whose `tell` writes its log line and counts it, so that the two
+//! cannot differ. [`Metrics`] gives itself as `OpenMetrics` for `run`'s endpoint, and in Prometheus' own text for the
+//! one-shot `poll` ([`export`]). Labels are bounded: names from the configuration, words of the event's schema, providers
+//! of the rules. Never an address, never a text.
+
+pub mod export;
+mod happenings;
+mod kafka;
+mod metrics;
+mod resolver;
+
+pub use happenings::{BatchPublished, Listed, PassEnded, Published, Reloaded, RunEnded, TicksMissed};
+pub use kafka::KafkaWatch;
+pub use metrics::Metrics;
+pub use resolver::Measured;
