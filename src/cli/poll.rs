@@ -5,11 +5,11 @@ use super::setup::{Selection, kafka, resolver, rules};
 use super::{Exit, run_id, table};
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
-use crate::config::{self, Config, Mailbox};
+use crate::config::{self, Config, Delivery, Mailbox};
 use crate::event::AuthWord;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
-use crate::sink::{LineSink, Sink};
+use crate::sink::{LineSink, Sink, TransactionalKafka};
 use chrono::Utc;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -63,6 +63,11 @@ pub(crate) async fn poll(
     rules: Arc<Rules>,
     dry_run: bool,
 ) -> Result<(RunReport, Exit), Failure> {
+    if config.delivery == Delivery::ExactlyOnce && !dry_run {
+        let (plain, _) = kafka(&config).await?;
+        let both = Arc::new(TransactionalKafka::new(&config, plain, Utc::now));
+        return poll_with(config, mailboxes, rules, Arc::clone(&both) as _, both, dry_run).await;
+    }
     let sink = sink(&config, dry_run).await?;
     let ledger = ledger(&config, dry_run)?;
     poll_with(config, mailboxes, rules, sink, ledger, dry_run).await
@@ -147,13 +152,13 @@ async fn sink(config: &Config, dry_run: bool) -> Result<Arc<dyn Sink>, Failure> 
     if dry_run {
         return Ok(Arc::new(LineSink::new(std::io::stdout())));
     }
-    let (sink, _) = kafka(&config.kafka).await?;
+    let (sink, _) = kafka(config).await?;
     Ok(Arc::new(sink))
 }
 
 fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
     // A dry run writes nothing, so it makes no file either.
-    if dry_run && !config.ledger.file.exists() {
+    if dry_run && (config.delivery == Delivery::ExactlyOnce || !config.ledger.file.exists()) {
         return Ok(Arc::new(MemoryLedger::default()));
     }
     Ok(Arc::new(FileLedger::open(&config.ledger.file, Utc::now())?))

@@ -9,4 +9,5 @@ mod check;
 mod harness;
 mod line;
 mod logins;
+mod once;
 mod pop3;
