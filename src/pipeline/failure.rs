@@ -74,9 +74,8 @@ impl From<TokenError> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let class = match error {
-            LedgerError::Open { .. } => FailureClass::Configuration,
+            LedgerError::Open { .. } | LedgerError::Kafka(KafkaError::Setting(_)) => FailureClass::Configuration,
             LedgerError::InUse { .. } | LedgerError::Store(_) => FailureClass::Temporary,
-            LedgerError::Kafka(KafkaError::Setting(_)) => FailureClass::Configuration,
             LedgerError::Kafka(_) | LedgerError::Unwritten { .. } => FailureClass::Kafka,
             LedgerError::Fenced { .. } => FailureClass::Fenced,
         };

@@ -334,8 +334,11 @@ impl Shared {
         };
         let (all, committed) = (consumer("read_uncommitted")?, consumer("read_committed")?);
         let metadata = all.fetch_metadata(Some(&self.ledger_topic), wait).map_err(unavailable)?;
-        let partitions: Vec<i32> =
-            metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect();
+        let partitions: Vec<i32> = metadata
+            .topics()
+            .iter()
+            .flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
+            .collect();
         let mut assigned = TopicPartitionList::new();
         let mut unread: HashSet<i32> = HashSet::new();
         for partition in partitions {

@@ -141,7 +141,7 @@ fn each_mail_is_seen_once_however_often_the_worker_is_killed() {
 fn of_two_workers_on_a_mailbox_one_is_fenced_and_deletes_nothing_more() {
     let Some(setup) = Setup::new() else { return };
     let config = setup.config("l");
-    let mails = setup.seed(6_000, 3);
+    let mails = setup.seed(3_000, 3);
     let first = start(&config);
     let until = std::time::Instant::now() + Duration::from_secs(30);
     while consume(&setup.kafka.bootstrap(), "t", 1, Duration::from_secs(1)).expect("consumes").is_empty() {
