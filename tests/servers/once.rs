@@ -138,7 +138,7 @@ fn each_mail_is_seen_once_however_often_the_worker_is_killed() {
 }
 
 #[test]
-fn of_two_workers_on_a_mailbox_one_is_fenced_and_deletes_nothing_more() {
+fn of_two_workers_on_a_mailbox_one_is_fenced_and_nothing_is_lost() {
     let Some(setup) = Setup::new() else { return };
     let config = setup.config("l");
     let mails = setup.seed(3_000, 3);
