@@ -5,10 +5,10 @@ use super::setup::{Selection, kafka, measured_resolver, rules};
 use super::{Exit, run_id, table};
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
-use crate::config::{self, Config, Mailbox};
+use crate::config::{self, Config, Delivery, Mailbox};
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
-use crate::sink::{LineSink, Sink};
+use crate::sink::{LineSink, Sink, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
@@ -99,9 +99,9 @@ pub(crate) async fn poll(
     dry_run: bool,
     metrics: &Arc<Metrics>,
 ) -> Result<(RunReport, Exit), Failure> {
-    let sink: Arc<dyn Sink> =
-        if dry_run { Arc::new(LineSink::new(std::io::stdout())) } else { sink(&config, metrics).await? };
-    let ledger = ledger(&config, dry_run)?;
+    let (sink, its_ledger): (Arc<dyn Sink>, _) =
+        if dry_run { (Arc::new(LineSink::new(std::io::stdout())), None) } else { sink(&config, metrics).await? };
+    let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
     let worker = Arc::new(worker(config, rules, sink, ledger, dry_run, metrics)?);
     let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
@@ -154,16 +154,23 @@ pub(super) async fn one_run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) 
     (report, code(class))
 }
 
-/// A sink to Kafka, once the brokers have answered.
-pub(super) async fn sink(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<dyn Sink>, Failure> {
+/// A sink to Kafka, once the brokers have answered, and the ledger where Kafka keeps it too.
+pub(super) async fn sink(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<dyn Sink>, Option<Arc<dyn Ledger>>), Failure> {
     let watch = KafkaWatch::new(Arc::clone(metrics));
-    let (sink, _) = kafka(&config.kafka, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
-    Ok(Arc::new(sink))
+    let (plain, _) = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
+    if config.delivery == Delivery::ExactlyOnce {
+        let both = Arc::new(TransactionalKafka::new(config, plain, Utc::now));
+        return Ok((Arc::clone(&both) as _, Some(both)));
+    }
+    Ok((Arc::new(plain), None))
 }
 
 pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
     // A dry run writes nothing, so it makes no file either.
-    if dry_run && !config.ledger.file.exists() {
+    if dry_run && (config.delivery == Delivery::ExactlyOnce || !config.ledger.file.exists()) {
         return Ok(Arc::new(MemoryLedger::default()));
     }
     Ok(Arc::new(FileLedger::open(&config.ledger.file, Utc::now())?))

@@ -78,13 +78,20 @@ fn retries(config: &config::Dns) -> Retries {
 }
 
 /// A producer, once the brokers have answered and have the topics.
-pub async fn kafka(settings: &config::Kafka, watch: Option<Watch>) -> Result<(KafkaSink, KafkaFacts), Failure> {
-    let settings = settings.clone();
+pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<(KafkaSink, KafkaFacts), Failure> {
+    let settings = config.kafka.clone();
+    let exactly_once = config.delivery == config::Delivery::ExactlyOnce;
+    let ledger_topic = exactly_once.then(|| config.ledger.topic.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let sink = KafkaSink::watched(&settings, watch)?;
-        let topics: Vec<&str> = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref()).collect();
+        let topics = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref());
+        let topics: Vec<&str> = topics.chain(ledger_topic.as_deref()).collect();
         let facts = sink.check(&topics, KAFKA_WAIT)?;
         Ok((sink, facts))
     });
-    asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))
+    let (sink, facts) = asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))?;
+    if exactly_once {
+        sink.check_compacted(&config.kafka, &config.ledger.topic, KAFKA_WAIT).await?;
+    }
+    Ok((sink, facts))
 }

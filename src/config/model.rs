@@ -21,6 +21,8 @@ pub struct Config {
     pub mailboxes: Vec<Mailbox>,
     pub kafka: Kafka,
     #[serde(default)]
+    pub delivery: Delivery,
+    #[serde(default)]
     pub ledger: Ledger,
     #[serde(default)]
     pub dns: Dns,
@@ -302,6 +304,9 @@ pub struct Kafka {
     /// How long to wait for an acknowledgement before a mail stays for the next run.
     #[serde(default = "ack_timeout")]
     pub ack_timeout: Span,
+    /// What `transactional.id` starts with; the mailbox's name follows. Only for `delivery: exactly_once`.
+    #[serde(default = "transactional_id")]
+    pub transactional_id: String,
     /// Any setting of librdkafka, such as `security.protocol` or `sasl.mechanism`.
     #[serde(default)]
     pub properties: BTreeMap<String, Secret>,
@@ -316,8 +321,24 @@ fn default_topic() -> String {
     "campaign.mail".to_owned()
 }
 
+fn transactional_id() -> String {
+    "reply-ingest".to_owned()
+}
+
 fn ack_timeout() -> Span {
     Span::seconds(60)
+}
+
+/// What Kafka's consumers can rely on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// After a crash an event may come again, with the same id. The ledger is a file.
+    #[default]
+    AtLeastOnce,
+    /// Events and ledger in one transaction: consumers that read committed records only see each event once. The
+    /// ledger is a compacted topic.
+    ExactlyOnce,
 }
 
 /// Where it is remembered what was published.
@@ -327,6 +348,13 @@ pub struct Ledger {
     /// An embedded database in this file, made when it is not there.
     #[serde(default = "ledger_file")]
     pub file: PathBuf,
+    /// With `delivery: exactly_once`, the compacted topic that takes the file's place.
+    #[serde(default = "ledger_topic")]
+    pub topic: String,
+}
+
+fn ledger_topic() -> String {
+    "campaign.mail.ledger".to_owned()
 }
 
 fn ledger_file() -> PathBuf {
@@ -335,7 +363,7 @@ fn ledger_file() -> PathBuf {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { file: ledger_file() }
+        Self { file: ledger_file(), topic: ledger_topic() }
     }
 }
 

@@ -7,11 +7,13 @@
 
 mod file;
 mod memory;
+pub mod topic;
 
 pub use file::FileLedger;
 pub use memory::MemoryLedger;
 
 use crate::message::Digest;
+use crate::sink::KafkaError;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -111,6 +113,12 @@ pub enum LedgerError {
     InUse { path: PathBuf },
     #[error("ledger.file: cannot be read or written: check that the disk is not full")]
     Store(#[source] Box<redb::Error>),
+    #[error("ledger.topic: cannot be used")]
+    Kafka(#[source] KafkaError),
+    #[error("ledger.topic: a transaction was not committed ({reason}): what it held stays in the mailbox")]
+    Unwritten { reason: String },
+    #[error("another worker has taken over this mailbox ({reason}): this one stops and deletes nothing more")]
+    Fenced { reason: String },
 }
 
 /// Whoever remembers. Calls block; they are short.
@@ -144,4 +152,7 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// When the store cannot be written.
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError>;
+
+    /// The pass over the mailbox has ended.
+    fn leave(&self, _mailbox: &str) {}
 }

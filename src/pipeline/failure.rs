@@ -74,8 +74,10 @@ impl From<TokenError> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let class = match error {
-            LedgerError::Open { .. } => FailureClass::Configuration,
+            LedgerError::Open { .. } | LedgerError::Kafka(KafkaError::Setting(_)) => FailureClass::Configuration,
             LedgerError::InUse { .. } | LedgerError::Store(_) => FailureClass::Temporary,
+            LedgerError::Kafka(_) | LedgerError::Unwritten { .. } => FailureClass::Kafka,
+            LedgerError::Fenced { .. } => FailureClass::Fenced,
         };
         Self::new(class, &error)
     }
@@ -85,7 +87,7 @@ impl From<KafkaError> for Failure {
     fn from(error: KafkaError) -> Self {
         let class = match error {
             KafkaError::Setting(_) => FailureClass::Configuration,
-            KafkaError::Unavailable { .. } | KafkaError::Topic { .. } => FailureClass::Kafka,
+            KafkaError::Unavailable { .. } | KafkaError::Topic { .. } | KafkaError::Held { .. } => FailureClass::Kafka,
         };
         Self::new(class, &error)
     }

@@ -111,6 +111,7 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
     let run = MailboxRun { id: mailbox.name.clone(), ..MailboxRun::default() };
     let mut pass = Pass { run, ..Pass::default() };
     let failure = sessions(worker, mailbox, &mut pass).await.err();
+    worker.ledger.leave(&mailbox.name);
     let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());
     run.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

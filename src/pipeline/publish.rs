@@ -1,6 +1,7 @@
 //! Publishing and recording what was judged: a mail is finished when its own events were
 //! acknowledged and the ledger has it on disk.
 
+use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::Worker;
@@ -8,10 +9,10 @@ use super::session::{Round, record};
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
 use crate::event::Event;
-use crate::ledger::{Done, Seen, State};
+use crate::ledger::{Done, LedgerError, Seen, State};
 use crate::message::Digest;
-use crate::pop3::Listed;
-use crate::sink::{Outcome, Record};
+use crate::pop3::{Listed, Retry};
+use crate::sink::{Outcome, Parcel, Record};
 use crate::telemetry::{BatchPublished, Published};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -61,15 +62,15 @@ impl Publisher {
         let mut batch = Vec::new();
         while judged.recv_many(&mut batch, BATCH).await > 0 {
             self.taken += batch.len() as u64;
-            if let Err(failure) = self.take(std::mem::take(&mut batch)).await {
-                self.round.broken = Some(failure.into());
+            if let Err(broken) = self.take(std::mem::take(&mut batch)).await {
+                self.round.broken = Some(broken);
                 // Closing the channel tells the fetcher to stop.
                 return;
             }
         }
     }
 
-    async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Failure> {
+    async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Broken> {
         let mut done: Vec<(Listed, Done)> = Vec::new();
         let mut publish: Vec<Ready> = Vec::new();
         let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
@@ -102,13 +103,24 @@ impl Publisher {
         if !answers.is_empty() {
             self.worker.line.write_down(&self.mailbox.name, answers).await;
         }
-        let records = publish.iter().map(|r| self.worker.records(&r.events)).collect();
+        let now = self.worker.now();
+        let seen = Seen { state: State::Published, at: now };
+        let mut parcels: Vec<Parcel> = publish
+            .iter()
+            .map(|ready| {
+                let twins = twins.get(&ready.digest).into_iter().flatten();
+                let done = twins.chain([&ready.listed]).map(|listed| finished(listed, ready.digest, seen, now));
+                Parcel { records: self.worker.records(&ready.events), done: done.collect() }
+            })
+            .collect();
+        parcels.push(Parcel { records: Vec::new(), done: done.iter().map(|(_, d)| d.clone()).collect() });
         let begun = tokio::time::Instant::now();
-        let outcomes = self.worker.sink.publish(records).await;
-        BatchPublished { took: begun.elapsed(), outcomes: &outcomes }.tell(&self.worker.metrics);
+        let outcomes = self.worker.sink.deliver(&self.mailbox.name, parcels).await;
+        // The last parcel is no mail's.
+        let mails = outcomes.get(..publish.len()).unwrap_or_default();
+        BatchPublished { took: begun.elapsed(), outcomes: mails }.tell(&self.worker.metrics);
         let mut failure = None;
         for (ready, outcome) in publish.iter().zip(outcomes) {
-            let now = self.worker.now();
             let others = twins.remove(&ready.digest).unwrap_or_default();
             match outcome {
                 Outcome::Published => {
@@ -124,7 +136,6 @@ impl Publisher {
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
-                    let seen = Seen { state: State::Published, at: now };
                     self.pass.settled.add(ready.digest, seen);
                     for listed in others.into_iter().chain([ready.listed.clone()]) {
                         let record = finished(&listed, ready.digest, seen, now);
@@ -141,24 +152,26 @@ impl Publisher {
                         "the events of a mail cannot be published: it stays in the mailbox"
                     );
                 }
-                Outcome::Failed(reason) => failure = Some(reason),
+                Outcome::Failed(reason) => failure = Some(kafka_failed(&reason, Retry::No)),
+                Outcome::Lost(reason) => failure = Some(kafka_failed(&reason, Retry::Later)),
+                Outcome::Fenced(reason) => failure = Some(Failure::from(LedgerError::Fenced { reason }).into()),
             }
+        }
+        // Where events and ledger are one step, a step that failed has recorded nothing.
+        if self.worker.sink.is_ledger()
+            && let Some(broken) = failure
+        {
+            return Err(broken);
         }
         let entries: Vec<Done> = done.iter().map(|(_, d)| d.clone()).collect();
         self.round.recorded.extend(entries.iter().filter_map(|d| d.uidl.clone()));
-        record(&self.worker, &self.mailbox, entries).await?;
+        if !self.worker.sink.is_ledger() {
+            record(&self.worker, &self.mailbox, entries).await?;
+        }
         self.round
             .finished
             .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
-        match failure {
-            Some(reason) => Err(Failure {
-                class: FailureClass::Kafka,
-                message: format!(
-                    "Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox"
-                ),
-            }),
-            None => Ok(()),
-        }
+        failure.map_or(Ok(()), Err)
     }
 
     fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {
@@ -168,6 +181,11 @@ impl Publisher {
             Start::All => false,
         }
     }
+}
+
+fn kafka_failed(reason: &str, retry: Retry) -> Broken {
+    let message = format!("Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox");
+    Broken { failure: Failure { class: FailureClass::Kafka, message }, retry }
 }
 
 fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {

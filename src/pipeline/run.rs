@@ -250,7 +250,9 @@ impl Worker {
             headers: event.headers(),
         };
         match self.sink.publish(vec![vec![record]]).await.pop() {
-            Some(Outcome::Refused(reason) | Outcome::Failed(reason)) => Err(Failure {
+            Some(
+                Outcome::Refused(reason) | Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason),
+            ) => Err(Failure {
                 class: FailureClass::Kafka,
                 message: format!("the run's summary could not be published: {reason}"),
             }),

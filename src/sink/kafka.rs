@@ -4,6 +4,8 @@ use super::{Outcome, Publication, Record, Sink};
 use crate::config::Kafka;
 use futures_util::future::join_all;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -23,8 +25,74 @@ pub enum KafkaError {
         #[source]
         source: Box<ClientError>,
     },
+    #[error(
+        "the topic {topic} could not be read to its end within {seconds} s: a transaction of another worker is open, or the brokers are too slow; try again"
+    )]
+    Held { topic: String, seconds: u64 },
     #[error("the topic {topic} cannot be used ({reason}): create it, or allow this user to write to it")]
     Topic { topic: String, reason: String },
+}
+
+/// How the brokers are reached.
+pub(super) fn connection(settings: &Kafka) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", settings.brokers.join(","))
+        .set("client.id", "reply-ingest")
+        // With the default of 10 s a broker that is back is found too late.
+        .set("reconnect.backoff.max.ms", "2000");
+    for (name, value) in &settings.properties {
+        config.set(name, value.expose());
+    }
+    if let Some(password) = &settings.sasl_password {
+        config.set("sasl.password", password.expose());
+    }
+    config
+}
+
+/// A producer's settings.
+pub(super) fn client_config(settings: &Kafka) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        // The partition that Java's default partitioner picks for the same key.
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "5")
+        .set("message.timeout.ms", settings.ack_timeout.0.as_millis().to_string())
+        .set("queue.buffering.max.kbytes", "65536");
+    for (name, value) in connection(settings).config_map() {
+        config.set(name, value);
+    }
+    config
+}
+
+/// Sends one record and waits for its own delivery report.
+pub(super) async fn send<C: ClientContext + 'static>(
+    producer: &FutureProducer<C>,
+    record: &Record,
+    wait: Duration,
+) -> Result<(), ClientError> {
+    let headers = record
+        .headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+    let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers);
+    // A deduplicated report may carry offset -1, so only its success counts.
+    producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(e, _)| e)
+}
+
+/// Whether this record will never pass.
+pub(super) fn is_refusal(error: &ClientError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessage
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+        )
+    )
 }
 
 /// What the brokers say of themselves.
@@ -72,31 +140,12 @@ impl KafkaSink {
     /// # Errors
     /// As [`Self::new`].
     pub fn watched(settings: &Kafka, watch: Option<Watch>) -> Result<Self, KafkaError> {
-        let ack_timeout = settings.ack_timeout.0;
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", settings.brokers.join(","))
-            .set("client.id", "reply-ingest")
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            // The partition that Java's default partitioner picks for the same key.
-            .set("partitioner", "murmur2_random")
-            .set("linger.ms", "5")
-            .set("message.timeout.ms", ack_timeout.as_millis().to_string())
-            // With the default of 10 s a broker that is back is found too late.
-            .set("reconnect.backoff.max.ms", "2000")
-            .set("queue.buffering.max.kbytes", "65536");
-        if watch.is_some() {
+        let mut config = client_config(settings);
+        if watch.is_some() && !settings.properties.contains_key("statistics.interval.ms") {
             config.set("statistics.interval.ms", STATISTICS_MS);
         }
-        for (name, value) in &settings.properties {
-            config.set(name, value.expose());
-        }
-        if let Some(password) = &settings.sasl_password {
-            config.set("sasl.password", password.expose());
-        }
         let producer = config.create_with_context(Watched(watch)).map_err(|e| KafkaError::Setting(Box::new(e)))?;
-        Ok(Self { producer, ack_timeout })
+        Ok(Self { producer, ack_timeout: settings.ack_timeout.0 })
     }
 
     /// Asks the brokers for these topics, within `wait`. Nothing is made: a question about one topic would have
@@ -127,29 +176,36 @@ impl KafkaSink {
         Ok(facts)
     }
 
-    async fn send(&self, record: Record) -> Result<(), ClientError> {
-        let headers = record
-            .headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers);
-        // A deduplicated report may carry offset -1, so only its success counts.
-        self.producer.send(message, Timeout::After(self.ack_timeout)).await.map(|_| ()).map_err(|(e, _)| e)
+    /// Whether a topic is compacted: one that is not forgets by age, and what was published would come again.
+    ///
+    /// # Errors
+    /// When it is not, or the brokers do not say.
+    pub async fn check_compacted(&self, settings: &Kafka, topic: &str, wait: Duration) -> Result<(), KafkaError> {
+        let refused = |reason: String| KafkaError::Topic { topic: topic.to_owned(), reason };
+        let admin: AdminClient<DefaultClientContext> =
+            connection(settings).create().map_err(|e| KafkaError::Setting(Box::new(e)))?;
+        let options = AdminOptions::new().request_timeout(Some(wait));
+        let answers = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
+        let answers = answers.map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
+        let policy = match answers.into_iter().next() {
+            Some(Ok(resource)) => resource.get("cleanup.policy").and_then(|entry| entry.value.clone()),
+            Some(Err(code)) => return Err(refused(format!("its settings cannot be read: {code}"))),
+            None => None,
+        };
+        match policy.as_deref() {
+            Some("compact") => Ok(()),
+            other => Err(refused(format!(
+                "its cleanup.policy is {}, and the ledger needs `compact`",
+                other.unwrap_or("not known")
+            ))),
+        }
     }
 
     async fn send_mail(&self, mail: Vec<Record>) -> Outcome {
-        let sent = join_all(mail.into_iter().map(|record| self.send(record))).await;
+        let sent = join_all(mail.iter().map(|record| send(&self.producer, record, self.ack_timeout))).await;
         if let Some(error) = sent.into_iter().find_map(Result::err) {
             let text = error.to_string();
-            return match error.rdkafka_error_code() {
-                Some(
-                    RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidMessage
-                    | RDKafkaErrorCode::InvalidMessageSize
-                    | RDKafkaErrorCode::InvalidRecord,
-                ) => Outcome::Refused(text),
-                _ => Outcome::Failed(text),
-            };
+            return if is_refusal(&error) { Outcome::Refused(text) } else { Outcome::Failed(text) };
         }
         Outcome::Published
     }

@@ -6,10 +6,13 @@
 
 mod kafka;
 mod lines;
+mod transaction;
 
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
+pub use transaction::TransactionalKafka;
 
+use crate::ledger::Done;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +26,13 @@ pub struct Record {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// One mail's records, and what the ledger is to remember once they are published.
+#[derive(Debug, Clone, Default)]
+pub struct Parcel {
+    pub records: Vec<Record>,
+    pub done: Vec<Done>,
+}
+
 /// What became of one mail's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -32,6 +42,10 @@ pub enum Outcome {
     Refused(String),
     /// The sink does not work at the moment.
     Failed(String),
+    /// Whether they were published is not known: the ledger tells, once it is read again.
+    Lost(String),
+    /// Another worker has taken over the mailbox: nothing of it may be touched.
+    Fenced(String),
 }
 
 /// A publication under way.
@@ -41,4 +55,14 @@ pub type Publication<'a> = Pin<Box<dyn Future<Output = Vec<Outcome>> + Send + 'a
 pub trait Sink: Send + Sync {
     /// Publishes a batch; the answer has one outcome for each mail, in order.
     fn publish(&self, batch: Vec<Vec<Record>>) -> Publication<'_>;
+
+    /// Publishes mails of a mailbox. A sink that keeps the ledger remembers them in the same step.
+    fn deliver(&self, _mailbox: &str, batch: Vec<Parcel>) -> Publication<'_> {
+        self.publish(batch.into_iter().map(|parcel| parcel.records).collect())
+    }
+
+    /// Whether [`Self::deliver`] remembers what it publishes.
+    fn is_ledger(&self) -> bool {
+        false
+    }
 }

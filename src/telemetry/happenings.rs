@@ -45,7 +45,8 @@ impl BatchPublished<'_> {
         let count = |of: fn(&sink::Outcome) -> bool| self.outcomes.iter().filter(|o| of(o)).count() as u64;
         let published = count(|o| matches!(o, sink::Outcome::Published));
         let refused = count(|o| matches!(o, sink::Outcome::Refused(_)));
-        let failed = count(|o| matches!(o, sink::Outcome::Failed(_)));
+        let failed =
+            count(|o| matches!(o, sink::Outcome::Failed(_) | sink::Outcome::Lost(_) | sink::Outcome::Fenced(_)));
         let took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
         tracing::debug!(published, refused, failed, took_ms, "batch published");
         metrics.publish_duration.observe(self.took.as_secs_f64());

@@ -102,7 +102,7 @@ fn every_mistake_is_named_with_its_place() {
             "7:5: mailbox a: unknown key `pasword`: did you mean `password`?",
             "8:5: mailbox a: unknown key `retentoin`: did you mean `retention`?",
         ]),
-        (m("ledger: {zzzzzzzzzzzz: 1}\n"), &["7:10: ledger: unknown key `zzzzzzzzzzzz`: known keys are file"]),
+        (m("ledger: {zzzzzzzzzzzz: 1}\n"), &["7:10: ledger: unknown key `zzzzzzzzzzzz`: known keys are file, topic"]),
         (m("kafka: {brokers: [k]}\n"), &["7:1: the key `kafka` stands in line 1 already: keep one of the two"]),
         (m("? [a, b]\n: c\n"), &["7:3: a key must be a word: no list and no mapping can be one"]),
         // What is missing, and nothing that follows from it.

@@ -10,5 +10,6 @@ mod consumers;
 mod harness;
 mod line;
 mod logins;
+mod once;
 mod pop3;
 mod run;

@@ -88,7 +88,7 @@ pub async fn main(args: Args) -> Exit {
 
 async fn kafka(config: &Config) -> Section {
     let mut section = Section::new(&format!("kafka {}", config.kafka.brokers.join(", ")));
-    match setup::kafka(&config.kafka, None).await {
+    match setup::kafka(config, None).await {
         Ok((_, facts)) => {
             section.fact("brokers", &facts.brokers.to_string());
             for (topic, partitions) in facts.topics {

@@ -46,8 +46,9 @@ pub(super) struct Generation {
     shared: Shared,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-    /// Opened when first needed; closed when Kafka failed, so that the next run has a fresh producer.
-    sink: tokio::sync::Mutex<Option<Arc<dyn Sink>>>,
+    /// Opened when first needed; closed when Kafka failed, so that the next run has a fresh producer. With it the
+    /// ledger, where Kafka keeps it too.
+    sink: tokio::sync::Mutex<Option<(Arc<dyn Sink>, Option<Arc<dyn Ledger>>)>>,
     ledger: tokio::sync::Mutex<Option<Arc<dyn Ledger>>>,
     under_way: Mutex<Vec<Arc<Worker>>>,
     ticks: Mutex<BTreeMap<usize, DateTime<Utc>>>,
@@ -92,11 +93,14 @@ impl Generation {
 
     async fn open_both(&self) -> Result<(Arc<dyn Sink>, Arc<dyn Ledger>), Failure> {
         let mut kept = self.sink.lock().await;
-        let to = match &*kept {
-            Some(sink) => Arc::clone(sink),
-            None => Arc::clone(kept.insert(sink(&self.config, &self.metrics).await?)),
+        let (to, its_ledger) = match &*kept {
+            Some(both) => both.clone(),
+            None => kept.insert(sink(&self.config, &self.metrics).await?).clone(),
         };
         drop(kept);
+        if let Some(ledger) = its_ledger {
+            return Ok((to, ledger));
+        }
         let mut kept = self.ledger.lock().await;
         let by = match &*kept {
             Some(ledger) => Arc::clone(ledger),
