@@ -9,6 +9,7 @@ mod authres_trust;
 mod boundary;
 mod config;
 mod core_is_pure;
+mod correlation;
 mod dkim;
 mod dmarc;
 mod dns;
