@@ -8,6 +8,7 @@ use reply_ingest::event::{Correlation, CorrelationStatus, UnclassifiedReason};
 use reply_ingest::message::{Mail, to_crlf};
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::LazyLock;
 
 #[derive(Deserialize)]
 struct File {
@@ -116,10 +117,13 @@ const KEY: &[u8] = b"0123456789abcdef";
 const SIGNED: &str = r#"[{"id":"t","address":"reply+{campaign}.{send}.{sig}@r.example",
     "verify":{"keys":[{"id":"k","key":"0123456789abcdef"}]}}]"#;
 
+static READY: LazyLock<Correlators> = LazyLock::new(|| correlators(SIGNED));
+static PATTERN: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new("reply+{campaign}.{send}.{sig}@r.example").expect("compiles"));
+
 fn token(campaign: &str, send: &str) -> String {
-    let pattern = Pattern::new("reply+{campaign}.{send}.{sig}@r.example").expect("compiles");
     let ids = Captured { campaign: Some(campaign.to_owned()), send: Some(send.to_owned()), ..Captured::default() };
-    make(&pattern, &Signer::new([("k", KEY)], 10, ""), &ids).expect("fits")
+    make(&PATTERN, &Signer::new([("k", KEY)], 10, ""), &ids).expect("fits")
 }
 
 proptest! {
@@ -130,8 +134,7 @@ proptest! {
     fn no_unsigned_address_finds_a_campaign(local in "[a-z0-9.+=_-]{1,40}", head in prop::sample::select(vec![
         "", "reply+", "REPLY+", "reply+c1.", "reply+c1.s1.", "prvs=0123456789=reply+", "SRS0=a=b=r.example=reply+c1.s1.",
     ])) {
-        let correlators = correlators(SIGNED);
-        let found = correlate(&correlators, &format!("To: {head}{local}@r.example"), "");
+        let found = correlate(&READY, &format!("To: {head}{local}@r.example"), "");
         prop_assert_eq!(found.campaign_id, None);
         prop_assert!(matches!(found.status, CorrelationStatus::Unmatched | CorrelationStatus::Forged));
     }
@@ -141,7 +144,6 @@ proptest! {
     fn a_changed_token_finds_its_own_campaign_or_none(
         campaign in "[a-z0-9]{1,10}", send in "[a-z0-9]{1,10}", at in 0_usize..60, change in 0_u8..5, put in "[ -~]",
     ) {
-        let correlators = correlators(SIGNED);
         let whole = token(&campaign, &send);
         let at = at.min(whole.len() - 1);
         let changed = match change {
@@ -151,7 +153,7 @@ proptest! {
             3 => format!("{}{put}{}", &whole[..at], &whole[at + 1..]),
             _ => format!("{}\n {}", &whole[..at], &whole[at..]),
         };
-        let found = correlate(&correlators, &format!("To: {changed}"), "");
+        let found = correlate(&READY, &format!("To: {changed}"), "");
         if change < 2 {
             prop_assert_eq!(found.status, CorrelationStatus::Matched);
             prop_assert_eq!(found.send_id.as_ref(), Some(&send));
