@@ -209,7 +209,7 @@ impl Pattern {
         regex.push_str(">?$");
         RegexBuilder::new(&regex)
             .case_insensitive(true)
-            .size_limit(1 << 20)
+            .size_limit(8 << 20)
             .build()
             .map(|regex| Self { regex, pieces })
             .map_err(|_| PatternError::TooLong)
