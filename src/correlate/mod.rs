@@ -358,7 +358,7 @@ fn ready(setting: &Correlator, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Re
     if fixed && !setting.places.is_empty() {
         found.push((vec![At::Key("in")], Problem::FixedPlaces));
     }
-    let signer = setting.verify.as_ref().and_then(|verify| signer(verify, found));
+    let signer = setting.verify.as_ref().map(|verify| signer(verify, found));
     let patterned = setting.pattern.is_some() || setting.address.is_some();
     if setting.verify.is_some() && !patterned {
         found.push((vec![At::Key("verify")], Problem::NothingToVerify));
@@ -390,9 +390,9 @@ fn ready(setting: &Correlator, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Re
         if places.is_empty() && setting.places.is_empty() {
             places.push(Place::Thread);
         }
-        table("lookup", lookup, found).map(Way::Lookup)
+        Some(Way::Lookup(table("lookup", lookup, found)))
     } else if let Some(lookup) = &setting.from {
-        table("from", lookup, found).map(Way::From)
+        Some(Way::From(table("from", lookup, found)))
     } else {
         None
     };
@@ -445,7 +445,7 @@ fn pattern_way(
     Some(Way::Pattern { pattern, signer, address })
 }
 
-fn signer(verify: &Verify, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Signer> {
+fn signer(verify: &Verify, found: &mut Vec<(Vec<At>, Problem)>) -> Signer {
     let inside = |rest: &[At]| [&[At::Key("verify")], rest].concat();
     if verify.keys.is_empty() {
         found.push((inside(&[At::Key("keys")]), Problem::NoKeys));
@@ -471,13 +471,13 @@ fn signer(verify: &Verify, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Signer
         found.push((inside(&[At::Key("context")]), Problem::Context));
     }
     let keys = verify.keys.iter().filter_map(|k| Some((k.id.as_str(), k.key.as_ref()?.expose().as_bytes())));
-    Some(Signer::new(keys, verify.truncate, &verify.context))
+    Signer::new(keys, verify.truncate, &verify.context)
 }
 
-fn table(key: &'static str, lookup: &Lookup, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Arc<Table>> {
+fn table(key: &'static str, lookup: &Lookup, found: &mut Vec<(Vec<At>, Problem)>) -> Arc<Table> {
     if Format::of(&lookup.file).is_none() {
         found.push((vec![At::Key(key), At::Key("file")], Problem::Format));
     }
     // A file that could not be read was reported where it was tried.
-    Some(lookup.table.clone().unwrap_or_default())
+    lookup.table.clone().unwrap_or_default()
 }

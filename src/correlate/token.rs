@@ -150,7 +150,8 @@ mod tests {
             "",
         );
         let token = make(&pattern, &old, &ids("c1", "s1")).expect("fits");
-        let read = pattern.read(&token.to_uppercase(), true).expect("fits");
+        let upper = token.to_uppercase();
+        let read = pattern.read(&upper, true).expect("fits");
         let signature = read.signature.as_deref().unwrap_or_default();
         assert_eq!(both.verify(&read.raw, signature), Some("old"));
         assert_ne!(make(&pattern, &both, &ids("c1", "s1")).expect("fits"), token);

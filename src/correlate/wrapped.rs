@@ -32,14 +32,13 @@ fn once(address: &str) -> Option<String> {
     }
     // The Sender Rewriting Scheme: SRS0=HASH=TIME=domain=local, and SRS1=HASH=forwarder==HASH=TIME=domain=local.
     // What follows the scheme's name may also be + or -.
-    let rest = match strip(local, "SRS0") {
-        Some(rest) => rest.strip_prefix(['=', '+', '-'])?,
-        None => {
-            let rest = strip(local, "SRS1")?.strip_prefix(['=', '+', '-'])?;
-            let (_, rest) = rest.split_once('=')?;
-            let (_, rest) = rest.split_once('=')?;
-            rest.strip_prefix(['=', '+', '-'])?
-        }
+    let rest = if let Some(rest) = strip(local, "SRS0") {
+        rest.strip_prefix(['=', '+', '-'])?
+    } else {
+        let rest = strip(local, "SRS1")?.strip_prefix(['=', '+', '-'])?;
+        let (_, rest) = rest.split_once('=')?;
+        let (_, rest) = rest.split_once('=')?;
+        rest.strip_prefix(['=', '+', '-'])?
     };
     let mut parts = rest.splitn(4, '=');
     let (_hash, _time, domain, local) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
