@@ -391,10 +391,8 @@ fn ready(setting: &Correlator, found: &mut Vec<(Vec<At>, Problem)>) -> Option<Re
             places.push(Place::Thread);
         }
         Some(Way::Lookup(table("lookup", lookup, found)))
-    } else if let Some(lookup) = &setting.from {
-        Some(Way::From(table("from", lookup, found)))
     } else {
-        None
+        setting.from.as_ref().map(|lookup| Way::From(table("from", lookup, found)))
     };
     Some(Ready { id: setting.id.clone(), places, way: way? })
 }

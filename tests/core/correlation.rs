@@ -145,13 +145,14 @@ proptest! {
         campaign in "[a-z0-9]{1,10}", send in "[a-z0-9]{1,10}", at in 0_usize..60, change in 0_u8..5, put in "[ -~]",
     ) {
         let whole = token(&campaign, &send);
-        let at = at.min(whole.len() - 1);
+        let (head, tail) = whole.split_at(at.min(whole.len() - 1));
+        let shorter: String = tail.chars().skip(1).collect();
         let changed = match change {
             0 => whole.clone(),
             1 => whole.to_uppercase(),
-            2 => format!("{}{}", &whole[..at], &whole[at + 1..]),
-            3 => format!("{}{put}{}", &whole[..at], &whole[at + 1..]),
-            _ => format!("{}\n {}", &whole[..at], &whole[at..]),
+            2 => format!("{head}{shorter}"),
+            3 => format!("{head}{put}{shorter}"),
+            _ => format!("{head}\n {tail}"),
         };
         let found = correlate(&READY, &format!("To: {changed}"), "");
         if change < 2 {
