@@ -146,10 +146,15 @@ fn correlation(out: &mut impl Write, correlation: &Correlation) -> io::Result<()
     for evidence in &correlation.evidence {
         writeln!(
             out,
-            "                 {} in {}{}",
+            "                 {} in {}{}{}",
             evidence.correlator,
             evidence.place,
-            evidence.campaign_id.as_ref().map(|c| format!(": {c}")).unwrap_or_default()
+            evidence.campaign_id.as_ref().map(|c| format!(": {c}")).unwrap_or_default(),
+            match evidence.verified {
+                Some(true) => ", signed",
+                Some(false) => ", the signature is wrong",
+                None => "",
+            }
         )?;
     }
     Ok(())

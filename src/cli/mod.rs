@@ -14,6 +14,7 @@ mod run;
 mod schema;
 mod setup;
 mod table;
+mod token;
 
 pub use exit::Exit;
 
@@ -55,6 +56,8 @@ enum Command {
     Demo(demo::Args),
     /// List, check and try the rules by which mails are judged.
     Rules(rules::Args),
+    /// Make and verify the signed tokens that campaign mails carry.
+    Token(token::Args),
     /// Print a published JSON Schema: event, run or config.
     Schema(schema::Args),
 }
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,
             Command::Rules(args) => rules::main(&args),
+            Command::Token(args) => token::main(&args),
             Command::Schema(args) => schema::main(&args),
         }
     });

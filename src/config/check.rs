@@ -12,7 +12,7 @@ use super::secret::Secret;
 use super::tree::{Kind, Tree};
 use super::units::Span;
 use crate::classify::{BouncePolicy, speaks_of_the_address};
-use crate::correlate::{Correlator, CorrelatorError, Correlators};
+use crate::correlate::{self, At, Correlator, Problem};
 use crate::event::AddressMode;
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -360,34 +360,43 @@ impl Checks<'_> {
         }
     }
 
-    /// Each place and the pattern by themselves, so that all of them are named.
+    /// All that is wrong with a correlator.
     fn correlator(&mut self, setting: &Path, correlator: &Correlator) {
-        if Correlators::new(std::slice::from_ref(correlator)).is_ok() {
-            return;
-        }
-        let (places, pattern) = (setting.key("in"), setting.key("pattern"));
-        // With an empty pattern, which is refused before anything is compiled.
-        let at_place =
-            |p: &String| Correlator { places: vec![p.clone()], pattern: String::new(), ..correlator.clone() };
-        let of_pattern = Correlator { places: vec!["header:To".to_owned()], ..correlator.clone() };
-        if correlator.places.is_empty() {
-            self.report(&places, &[&places], "the list is empty: name at least one header:NAME or original:NAME");
-        }
-        for (at, place) in self.items(&places, correlator.places.len()).into_iter().zip(&correlator.places) {
-            if let Err(CorrelatorError::Place { .. }) = Correlators::new(&[at_place(place)]) {
-                let problem = "is no place: write header:NAME or original:NAME";
-                let problem =
-                    self.shown(&at).map_or_else(|| problem.to_owned(), |shown| format!("`{shown}` {problem}"));
-                self.report(&at, &[&at], problem);
+        for (way, problem) in correlate::mistakes(correlator) {
+            let at = way.iter().fold(setting.clone(), |path, step| match step {
+                At::Key(name) => path.key(*name),
+                At::Item(number) => {
+                    let items = (0..).map(|n| path.item(n)).filter(|item| !self.found.holes.contains_key(item));
+                    items.clone().nth(*number).unwrap_or(path.clone())
+                }
+            });
+            let text = match problem {
+                Problem::Place => self.shown(&at).map_or_else(|| problem.to_string(), |t| format!("`{t}` {problem}")),
+                // The text may come from the environment.
+                Problem::Pattern(_) if !self.is_written_here(&at) => "the pattern cannot be used".to_owned(),
+                _ => problem.to_string(),
+            };
+            match problem {
+                // A key that is given and has no value was reported already.
+                Problem::NoKey | Problem::ShortKey => {
+                    let item = if problem == Problem::NoKey { at.clone() } else { at.parent() };
+                    let (key, file) = (item.key("key"), item.key("key_file"));
+                    self.report(&at, &[&key, &file], text);
+                }
+                Problem::NoWay => {
+                    let ways = ["pattern", "address", "headers", "preset", "lookup", "from"].map(|w| setting.key(w));
+                    self.report(&at, &ways.iter().collect::<Vec<_>>(), text);
+                }
+                Problem::Ways => self.report(&at, &[], text),
+                _ => self.report(&at, &[&at], text),
             }
         }
-        if let Err(CorrelatorError::Pattern { source, .. }) = Correlators::new(&[of_pattern]) {
-            let written = match self.tree.find(&pattern).map(|n| &n.kind) {
-                Some(Kind::Text(text)) => text.is_written_here(),
-                _ => false,
-            };
-            let problem = if written { source.to_string() } else { "the pattern cannot be used".to_owned() };
-            self.report(&pattern, &[&pattern], problem);
+    }
+
+    fn is_written_here(&self, path: &Path) -> bool {
+        match self.tree.find(path).map(|n| &n.kind) {
+            Some(Kind::Text(text)) => text.is_written_here(),
+            _ => false,
         }
     }
 

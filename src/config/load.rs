@@ -1,6 +1,7 @@
 //! Reading the file: YAML, types, environment, secrets, then what no type can say.
 
 use super::check;
+use super::lookup_files;
 use super::mistake::{Mistake, Place, report};
 use super::model::Config;
 use super::read::{Findings, read};
@@ -109,6 +110,7 @@ pub fn check_text(
     let (mut config, mut found) = read(&tree, env, secrets, found);
     if let Some(config) = &mut config {
         secret_files::read(config, &tree, secrets, &mut found);
+        lookup_files::read(config, &tree, secrets, &mut found);
         check::check(config, &tree, &mut found);
     }
     match config {

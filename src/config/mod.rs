@@ -13,6 +13,7 @@
 mod check;
 mod environment;
 mod load;
+mod lookup_files;
 mod mistake;
 mod model;
 mod network;

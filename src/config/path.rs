@@ -26,6 +26,11 @@ impl Path {
         self.with(Step::Item(at))
     }
 
+    /// What this setting stands in.
+    pub(super) fn parent(&self) -> Self {
+        Self(self.0.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default())
+    }
+
     fn with(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

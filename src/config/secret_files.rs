@@ -8,6 +8,7 @@ use super::path::Path;
 use super::read::Findings;
 use super::secret::Secret;
 use super::tree::Tree;
+use crate::correlate::VerifyKey;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -37,6 +38,15 @@ pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &m
     let Kafka { sasl_password, sasl_password_file, .. } = &mut config.kafka;
     files.take(&root.key("kafka"), "sasl_password", sasl_password, sasl_password_file.as_ref());
     files.privacy(&root.key("privacy"), &mut config.privacy);
+    let list = root.key("correlators");
+    for (at, correlator) in config.correlators.iter_mut().enumerate() {
+        let keys = list.item(at).key("verify").key("keys");
+        let Some(verify) = &mut correlator.verify else { continue };
+        for (number, key) in verify.keys.iter_mut().enumerate() {
+            let VerifyKey { key, key_file, .. } = key;
+            files.take(&keys.item(number), "key", key, key_file.as_ref());
+        }
+    }
 }
 
 struct Files<'f> {

@@ -197,11 +197,21 @@ pub struct Correlation {
     pub step: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// The mailing list, where a header names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_id: Option<String>,
     /// Id of the correlator that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// How sure: 0.99 for a signed token, 0.95 for what a lookup file knows, 0.8 for what is not signed, 0.4 for the
+    /// From address alone, 0 for a conflict or a forgery. Absent when nothing was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub confidence: Option<f32>,
+    /// True when the ids come from a token whose signature is right, false when a wrong one makes the status `forged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_verified: Option<bool>,
+    /// When the campaign mail was sent: by the lookup file, else by the original's Date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
     /// Seconds from the send to what came back.
@@ -216,13 +226,13 @@ pub struct Correlation {
 pub enum CorrelationStatus {
     /// The campaign is known.
     Matched,
-    /// A send, list or recipient is known, the campaign is not.
+    /// A send, list or recipient is known, the campaign is not. Nothing may be done to the recipient because of it.
     Partial,
     #[default]
     Unmatched,
-    /// Correlators disagree.
+    /// Two campaigns, or two recipients of one, are named: none of them is published but as evidence.
     Conflict,
-    /// A token was there and its signature is wrong.
+    /// A token was there and its signature is wrong, and no right one beside it.
     Forged,
 }
 
@@ -230,11 +240,22 @@ pub enum CorrelationStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     pub correlator: String,
-    /// `header:NAME`, `original:NAME`.
+    /// `header:NAME`, `original:NAME`, `original:*`, `dsn:FIELD`, `thread`, `from`.
     #[serde(rename = "where")]
     pub place: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_id: Option<String>,
+    /// Whether the token's signature is right; absent where there is none to check. What a wrong token says is not
+    /// repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// The key that signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
 }
 
 /// What was left out of the event, and how long it may be kept.

@@ -145,6 +145,10 @@ pub struct Failure {
     /// By policy: mail this address no more. Only for a matched hard bounce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress: Option<bool>,
+    /// True where correlators are configured and none ties the report to a campaign: perhaps a report on mail that
+    /// somebody else sent in our name. Do nothing to the recipient because of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backscatter: bool,
 }
 
 /// Whether an address is gone.
@@ -371,6 +375,10 @@ pub struct Unsubscribe {
     /// The earliest deadline that the configuration sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub honor_by: Option<DateTime<Utc>>,
+    /// True where correlators are configured and none ties the mail to a campaign: anyone can write a From. Have a
+    /// person look before an address is taken off a list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phrase_rule: Option<String>,
 }

@@ -339,6 +339,14 @@ pub fn addresses_of(message: &Message<'_>, name: &str) -> Vec<Address> {
     out
 }
 
+/// The addresses of a header's value, groups opened; display names are none.
+#[must_use]
+pub fn addresses_in(value: &str) -> Vec<Address> {
+    let line = format!("{value}\r\n");
+    let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else { return Vec::new() };
+    list.iter().filter_map(|a| a.address.as_deref().and_then(Address::parse)).take(MAX_PARTS).collect()
+}
+
 fn unfold(raw: &str) -> Cow<'static, str> {
     Cow::Owned(raw.split(['\r', '\n']).map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" "))
 }

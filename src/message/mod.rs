@@ -16,6 +16,6 @@ mod received;
 pub use address::Address;
 pub use charset::{text_of, text_of_octets};
 pub use lines::to_crlf;
-pub use mail::{Mail, Part, addresses_of, headers_of, value_of};
+pub use mail::{Mail, Part, addresses_in, addresses_of, headers_of, value_of};
 pub use raw::{Digest, Digester, RawMail};
 pub use received::received_date;

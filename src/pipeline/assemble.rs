@@ -152,13 +152,17 @@ fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTim
 /// What depends on more than the mail: nobody is suppressed on the word of a report that no
 /// campaign of ours asked for.
 fn settle(mut verdict: Verdict, correlation: &Correlation, occurred_at: DateTime<Utc>, line: &Line) -> Verdict {
+    let matched = correlation.status == CorrelationStatus::Matched;
+    let stray = !matched && line.correlates();
     match &mut verdict {
         Verdict::Bounce { bounce } => {
-            let matched = correlation.status == CorrelationStatus::Matched;
             let policy = line.rules().policy();
             bounce.suppress = Some(matched && policy.suppresses(bounce.bounce_type, bounce.category));
+            bounce.backscatter = stray;
         }
+        Verdict::Delay { delay } => delay.backscatter = stray,
         Verdict::Unsubscribe { unsubscribe } => {
+            unsubscribe.unverified = stray;
             unsubscribe.honor_by = occurred_at.checked_add_signed(line.settings().honor_within);
         }
         _ => {}

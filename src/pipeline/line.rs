@@ -327,6 +327,11 @@ impl Line {
         &self.settings
     }
 
+    /// Whether there are correlators at all.
+    pub(super) fn correlates(&self) -> bool {
+        !self.correlators.is_empty()
+    }
+
     pub(super) fn publishes_header(&self, name: &str) -> bool {
         self.published_headers.contains(name)
     }

@@ -217,10 +217,10 @@ fn every_mistake_is_named_with_its_place() {
         ]),
         (m("limits: {message_size: 100MB}\n"), &["7:24: limits.message_size: limits.in_flight must be at least limits.message_size, or no mail of that size fits"]),
         (m("correlators:\n  - {id: x, in: [nowhere, 'header:To', elsewhere], pattern: 'x'}\n  - {id: y, in: [], pattern: '{campaign'}\n"), &[
-            "8:18: correlator x: in[0]: `nowhere` is no place: write header:NAME or original:NAME",
-            "8:40: correlator x: in[2]: `elsewhere` is no place: write header:NAME or original:NAME",
+            "8:18: correlator x: in[0]: `nowhere` is no place: write header:NAME, original:NAME, original:*, dsn:FIELD or thread",
+            "8:40: correlator x: in[2]: `elsewhere` is no place: write header:NAME, original:NAME, original:*, dsn:FIELD or thread",
             "8:61: correlator x: pattern: the pattern names nothing to find: put {campaign}, {send} or {recipient} into it",
-            "9:17: correlator y: in: the list is empty: name at least one header:NAME or original:NAME",
+            "9:17: correlator y: in: the list is empty: write header:NAME, original:NAME, original:*, dsn:FIELD or thread",
             "9:30: correlator y: pattern: the pattern has a brace without its partner",
         ]),
         (instead("kafka: {", "kafka: {sasl_password: x, properties: {sasl.password: y}, "), &[

@@ -10,6 +10,7 @@ mod boundary;
 mod config;
 mod contract;
 mod core_is_pure;
+mod correlation;
 mod dkim;
 mod dmarc;
 mod dns;

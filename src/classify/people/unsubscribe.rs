@@ -84,7 +84,7 @@ fn finding(
     confidence: f32,
     hits: Vec<Hit>,
 ) -> Finding {
-    let unsubscribe = Unsubscribe { via, scope, honor_by: None, phrase_rule: rule };
+    let unsubscribe = Unsubscribe { via, scope, honor_by: None, unverified: false, phrase_rule: rule };
     let mut finding = Finding::new(Verdict::Unsubscribe { unsubscribe }, confidence);
     finding.hits = hits;
     finding

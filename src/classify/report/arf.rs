@@ -132,6 +132,7 @@ fn report(text: &str, format: ComplaintFormat, rule: &str, original: Option<Orig
                 // RFC 5965 section 7.3 of its first drafts: `opt-out` is all mail, `-list` one list.
                 scope: if kind == "opt-out-list" { UnsubscribeScope::List } else { UnsubscribeScope::Unknown },
                 honor_by: None,
+                unverified: false,
                 phrase_rule: None,
             },
         }

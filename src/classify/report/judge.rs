@@ -210,6 +210,7 @@ fn judge(fate: Fate, reporting_mta: Option<String>, rules: &Rules) -> (Verdict, 
         smtp_command: command.filter(|c| *c != "CONNECT").map(str::to_owned),
         will_retry_until: fate.will_retry_until,
         suppress: None,
+        backscatter: false,
     };
     let verdict = match fate.outcome {
         Outcome::Delayed => Verdict::Delay { delay: failure },
