@@ -1,7 +1,7 @@
 //! What the classifier says of one recipient of one mail.
 
 use crate::event::{Layout, Verdict};
-use crate::message::Address;
+use crate::message::{Address, Attachment};
 use chrono::{DateTime, Utc};
 
 /// One event in the making: everything the mail itself says, nothing of where it lay, whom it
@@ -60,7 +60,8 @@ pub struct Words {
     pub quoted_chars: usize,
     /// ISO 639-1.
     pub language: Option<&'static str>,
-    pub has_attachments: bool,
+    /// What is attached besides.
+    pub attachments: Vec<Attachment>,
     pub layout: Option<Layout>,
 }
 

@@ -13,6 +13,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Octets of a header's value: the classifier keeps 2,048 of a returned one.
+const MAX_VALUE: usize = 2_000;
+
 /// A header, ready to be read.
 #[derive(Debug)]
 pub(super) struct HeaderReader {
@@ -68,10 +71,14 @@ impl HeaderReader {
 
     /// Whether the value may be published as it is: what is encoded may hold anything.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.form, Form::Pattern(_))
+        matches!(&self.form, Form::Pattern(pattern) if pattern.is_plain())
     }
 
     pub(super) fn read(&self, value: &str) -> Option<Captured> {
+        // A returned header may have been cut, and half an id is another one.
+        if value.len() > MAX_VALUE {
+            return None;
+        }
         let value = value.trim();
         match &self.form {
             Form::Pattern(pattern) => pattern.read(value, false).map(|r| r.captured),

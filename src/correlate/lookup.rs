@@ -143,7 +143,7 @@ impl Table {
             }
         }
         if let Some(send) = &row.ids.send {
-            let known = match self.by_send.get(send) {
+            let known = match self.by_send.get(&send.to_lowercase()) {
                 None => Sent::Once(number),
                 Some(Sent::Once(first) | Sent::Often(first))
                     if self.rows.get(*first).is_some_and(|r| r.ids.campaign == row.ids.campaign) =>
@@ -152,7 +152,7 @@ impl Table {
                 }
                 Some(_) => Sent::Ambiguous,
             };
-            self.by_send.insert(send.clone(), known);
+            self.by_send.insert(send.to_lowercase(), known);
         }
         if let Some(address) = address {
             // The last mail to a person is the likeliest to be answered.
@@ -174,7 +174,7 @@ impl Table {
     /// What was sent in this send.
     #[must_use]
     pub fn send(&self, id: &str) -> Option<Row> {
-        match self.by_send.get(id)? {
+        match self.by_send.get(&id.to_lowercase())? {
             Sent::Once(row) => self.rows.get(*row).cloned(),
             Sent::Often(row) => {
                 let row = self.rows.get(*row)?;

@@ -9,6 +9,7 @@ mod lookup;
 mod pattern;
 mod place;
 mod setting;
+mod sight;
 pub mod token;
 mod verdict;
 mod wrapped;
@@ -17,10 +18,10 @@ pub use header::HeaderError;
 pub use lookup::{Format, LookupError, Table};
 pub use pattern::{Name, Pattern, PatternError, Raw, Read};
 pub use setting::{Correlator, Decode, HeaderForm, Lookup, Preset, Verify, VerifyKey};
+pub use sight::Sight;
 
 use crate::classify::Finding;
 use crate::event::Correlation;
-use crate::message::Mail;
 use chrono::{DateTime, Utc};
 use header::HeaderReader;
 use place::{Kind, PLACES, Place, Value};
@@ -212,7 +213,8 @@ impl Correlators {
     /// The headers of the original that correlators name: they are published with the event. What is encoded is not,
     /// because it may hold anything.
     pub fn original_headers(&self) -> impl Iterator<Item = &str> {
-        let places = self.list.iter().flat_map(|r| &r.places).filter_map(|p| match p {
+        let plain = |r: &&Ready| !matches!(&r.way, Way::Pattern { pattern, .. } if !pattern.is_plain());
+        let places = self.list.iter().filter(plain).flat_map(|r| &r.places).filter_map(|p| match p {
             Place::Original(name) => Some(name.as_str()),
             _ => None,
         });
@@ -223,12 +225,24 @@ impl Correlators {
         places.chain(named.flatten().filter(|r| r.is_plain()).map(|r| r.name.as_str()))
     }
 
-    /// Finds the campaign that `finding` in `mail` belongs to.
+    /// Whether a Message-ID is one of a campaign that names a person, or holds a signature that is good elsewhere.
     #[must_use]
-    pub fn correlate(&self, mail: &Mail<'_>, finding: &Finding) -> Correlation {
+    pub fn names_somebody(&self, id: &str) -> bool {
+        let names = |ready: &Ready| match &ready.way {
+            Way::Pattern { pattern, signer, .. } => {
+                (signer.is_some() || pattern.has(Name::Recipient)) && pattern.read(id, false).is_some()
+            }
+            _ => false,
+        };
+        self.list.iter().any(names)
+    }
+
+    /// Finds the campaign that `finding` in a mail belongs to.
+    #[must_use]
+    pub fn correlate(&self, sight: &Sight<'_, '_>, finding: &Finding) -> Correlation {
         let mut readings: Vec<Reading> = Vec::new();
         for (at, ready) in self.list.iter().enumerate() {
-            for mut reading in ready.read(mail, finding, &readings) {
+            for mut reading in ready.read(sight, finding, &readings) {
                 reading.correlator = at;
                 let same = |r: &Reading| {
                     r.correlator == at && r.place == reading.place && r.ids == reading.ids && r.proof == reading.proof
@@ -247,9 +261,9 @@ impl Correlators {
 }
 
 impl Ready {
-    fn read(&self, mail: &Mail<'_>, finding: &Finding, before: &[Reading]) -> Vec<Reading> {
+    fn read(&self, sight: &Sight<'_, '_>, finding: &Finding, before: &[Reading]) -> Vec<Reading> {
         match &self.way {
-            Way::Pattern { pattern, signer, address } => self.each(mail, finding, |value| {
+            Way::Pattern { pattern, signer, address } => self.each(sight, finding, |value| {
                 let in_address = *address || value.kind == Kind::Address;
                 let read = pattern.read(&value.text, in_address)?;
                 let proof = match signer {
@@ -277,7 +291,7 @@ impl Ready {
                 out
             }
             Way::Lookup(table) => {
-                let mut out = self.each(mail, finding, |value| {
+                let mut out = self.each(sight, finding, |value| {
                     let row = table.message(&value.text)?;
                     Some((row.ids.clone(), row.sent_at, Proof::Known))
                 });
@@ -291,7 +305,7 @@ impl Ready {
                 out
             }
             Way::From(table) => {
-                let row = mail.from().and_then(|from| table.address(&from).cloned());
+                let row = sight.mail.from().and_then(|from| table.address(&from).cloned());
                 row.map(|row| reading("from".to_owned(), row.ids, None, Proof::From)).into_iter().collect()
             }
         }
@@ -300,14 +314,14 @@ impl Ready {
     /// Every value of every place that fits.
     fn each(
         &self,
-        mail: &Mail<'_>,
+        sight: &Sight<'_, '_>,
         finding: &Finding,
         fits: impl Fn(&Value) -> Option<(Captured, Option<DateTime<Utc>>, Proof)>,
     ) -> Vec<Reading> {
         let mut out = Vec::new();
         for place in &self.places {
             let mut direct = false;
-            for value in place.values(mail, finding) {
+            for value in place.values(sight, finding) {
                 if value.kind == Kind::Ancestor && direct {
                     break;
                 }

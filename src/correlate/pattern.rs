@@ -165,6 +165,10 @@ pub enum PatternError {
     Adjacent,
     #[error("the pattern is too long")]
     TooLong,
+    #[error("a signature does not tell upper from lower case: write the ids in base32")]
+    SignedCase,
+    #[error("{{list}} is covered by no signature: take it out of the pattern")]
+    SignedList,
 }
 
 impl Pattern {
@@ -207,6 +211,16 @@ impl Pattern {
             pieces.push(Piece::Literal(rest.to_owned()));
         }
         regex.push_str(">?$");
+        if pieces.iter().any(|p| matches!(p, Piece::Hole(Name::Sig, _))) {
+            let any =
+                |is: fn(Name, Decoder) -> bool| pieces.iter().any(|p| matches!(p, Piece::Hole(n, d) if is(*n, *d)));
+            if any(|_, decoder| decoder.is_case_sensitive()) {
+                return Err(PatternError::SignedCase);
+            }
+            if any(|name, _| name == Name::List) {
+                return Err(PatternError::SignedList);
+            }
+        }
         RegexBuilder::new(&regex)
             .case_insensitive(true)
             .size_limit(8 << 20)
@@ -235,6 +249,8 @@ impl Pattern {
             return None;
         }
         let found = self.regex.captures(value.trim())?;
+        // What is signed in lower case is read in lower case, wherever it stands.
+        let in_address = in_address || self.has(Name::Sig);
         let mut read = Read { captured: Captured::default(), raw: Raw(Vec::new()), signature: None };
         let mut changed = None;
         for piece in &self.pieces {
@@ -265,8 +281,20 @@ impl Pattern {
         Some(read)
     }
 
-    /// Whether the fixed text of an address's local part is not as the pattern has it.
+    /// Whether a value of it says what it says in clear: no signature, nothing encoded.
+    pub(super) fn is_plain(&self) -> bool {
+        let hidden =
+            |p: &Piece| matches!(p, Piece::Hole(_, Decoder::Base32 | Decoder::Base64) | Piece::Hole(Name::Sig, _));
+        !self.pieces.iter().any(hidden)
+    }
+
+    /// Whether an address may have been changed on the way: the fixed text of its local part is not as the pattern has
+    /// it, or the local part has letters of one case only.
     fn case_was_changed(&self, value: &str) -> bool {
+        let local = value.rsplit_once('@').map_or(value, |(local, _)| local);
+        if !(local.bytes().any(|b| b.is_ascii_uppercase()) && local.bytes().any(|b| b.is_ascii_lowercase())) {
+            return true;
+        }
         let literals = self.pieces.iter().filter_map(|p| match p {
             Piece::Literal(text) => Some(text.split_once('@').map_or(text.as_str(), |(local, _)| local)),
             Piece::Hole(..) => None,
@@ -343,6 +371,9 @@ mod tests {
             ("r+{campaign:exact}.{send}@r.example", "R+SPRING26.S1@R.EXAMPLE", None),
             ("r+{campaign:base32}.{send}@r.example", "R+KNYHE2LOM4.s1@r.example", Some(captured("Spring", "s1"))),
             ("r+{campaign:base32}.{send}@r.example", "r+knyhe2lom.s1@r.example", None),
+            // A mail system that makes local parts lower case: the id is not to be had any more.
+            ("r+{campaign:exact}@r.example", "r+spring26@r.example", None),
+            ("{campaign:exact}.{send}@r.example", "SPRING26.S1@R.EXAMPLE", None),
         ];
         for (pattern, value, expected) in table {
             let read = Pattern::new(pattern).expect("compiles").read(value, true).map(|r| r.captured);
@@ -354,6 +385,8 @@ mod tests {
             ("{campaign:base64}/{send}", "U3ByaW5n/s1", Some(captured("Spring", "s1"))),
             ("{campaign:base64}/{send}", "U3ByaW5/s1", None),
         ];
+        let signed = Pattern::new("{campaign}.{sig}").expect("compiles").read("SPRING26.abc", false);
+        assert_eq!(signed.and_then(|r| r.captured.campaign).as_deref(), Some("spring26"), "as it is signed");
         for (pattern, value, expected) in table {
             let read = Pattern::new(pattern).expect("compiles").read(value, false).map(|r| r.captured);
             assert_eq!(read, expected, "{pattern} {value}");
@@ -388,6 +421,9 @@ mod tests {
             ("{any}@x", "names nothing"),
             ("{any}.{sig}@x", "names nothing"),
             ("{campaign}-{campaign}", "twice"),
+            ("r+{campaign:base64}.{sig}@x", "upper from lower"),
+            ("r+{campaign:exact}.{sig}@x", "upper from lower"),
+            ("r+{list}.{campaign}.{sig}@x", "covered by no signature"),
         ] {
             let error = Pattern::new(pattern).expect_err(pattern).to_string();
             assert!(error.contains(word), "{pattern}: {error}");

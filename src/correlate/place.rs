@@ -1,5 +1,6 @@
 //! Where a correlator looks, and what stands there.
 
+use super::sight::Sight;
 use super::wrapped::unwrapped;
 use crate::classify::{Finding, OriginalMail};
 use crate::message::{Address, Mail, addresses_in};
@@ -29,9 +30,9 @@ const ADDRESS_FIELDS: [&str; 6] = [
     "x-display-name",
 ];
 /// Values tried for one place of one correlator.
-const MAX_VALUES: usize = 200;
-/// Octets of a report's fields that are read.
-const MAX_REPORT: usize = 256 * 1024;
+pub(super) const MAX_VALUES: usize = 200;
+/// Octets of a mail's reports that are read.
+pub(super) const MAX_REPORT: usize = 256 * 1024;
 /// Octets of a text in which a quoted Message-ID is looked for.
 const MAX_TEXT: usize = 128 * 1024;
 
@@ -81,26 +82,32 @@ impl Place {
         }
     }
 
-    pub(super) fn values(&self, mail: &Mail<'_>, finding: &Finding) -> Vec<Value> {
+    pub(super) fn values(&self, sight: &Sight<'_, '_>, finding: &Finding) -> Vec<Value> {
         let original = finding.original.as_ref();
         let mut out = match self {
-            Self::Header(name) if ADDRESS_HEADERS.contains(&name.as_str()) => {
-                addresses(mail.addresses(name).iter().map(Address::as_str))
-            }
-            Self::Header(name) if name == "references" => {
-                ancestors(mail.headers_raw(name).flat_map(|value| ids(&value)).collect())
-            }
-            Self::Header(name) if is_id_header(name) => texts(mail.headers_raw(name).flat_map(|value| ids(&value))),
-            Self::Header(name) => texts(mail.headers(name).map(|v| v.trim().to_owned())),
+            Self::Header(name) => sight.header(name).to_vec(),
             Self::Original(name) => original.map(|o| of_original(o, name)).unwrap_or_default(),
             Self::OriginalAny => {
                 texts(original.into_iter().flat_map(|o| &o.headers).map(|(_, value)| value.trim().to_owned()))
             }
-            Self::Dsn(name) => dsn(mail, finding, name),
-            Self::Thread => thread(mail, original),
+            Self::Dsn(name) => dsn(sight, finding, name),
+            Self::Thread => thread(sight, original),
         };
         out.truncate(MAX_VALUES);
         out
+    }
+}
+
+/// The values of a header of the mail.
+pub(super) fn of_header(mail: &Mail<'_>, name: &str) -> Vec<Value> {
+    if ADDRESS_HEADERS.contains(&name) {
+        addresses(mail.addresses(name).iter().map(Address::as_str))
+    } else if name == "references" {
+        ancestors(mail.headers_raw(name).flat_map(|value| ids(&value)).collect())
+    } else if is_id_header(name) {
+        texts(mail.headers_raw(name).flat_map(|value| ids(&value)))
+    } else {
+        texts(mail.headers(name).map(|v| v.trim().to_owned()))
     }
 }
 
@@ -124,20 +131,20 @@ fn of_original(original: &OriginalMail, name: &str) -> Vec<Value> {
 
 /// In-Reply-To, the original's Message-ID, a quoted one, then References from the last: the mail that was answered,
 /// before those that it answered.
-fn thread(mail: &Mail<'_>, original: Option<&OriginalMail>) -> Vec<Value> {
-    let mut out: Vec<Value> = texts(mail.headers_raw("In-Reply-To").flat_map(|value| ids(&value)));
+fn thread(sight: &Sight<'_, '_>, original: Option<&OriginalMail>) -> Vec<Value> {
+    let mut out: Vec<Value> = sight.header("in-reply-to").to_vec();
     if let Some(original) = original {
         out.extend(of_original(original, "message-id"));
     }
     if out.is_empty() {
-        out.extend(quoted(&mail.text()));
+        out.extend_from_slice(sight.quoted());
     }
-    out.extend(ancestors(mail.headers_raw("References").flat_map(|value| ids(&value)).collect()));
+    out.extend_from_slice(&sight.header("references"));
     out
 }
 
 /// `> Message-ID: <…>` in a text.
-fn quoted(text: &str) -> Vec<Value> {
+pub(super) fn quoted(text: &str) -> Vec<Value> {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -150,62 +157,15 @@ fn quoted(text: &str) -> Vec<Value> {
     texts(lines.take(20).flat_map(ids))
 }
 
-/// The fields of a report: those of the mail as a whole, and those of this finding's recipient.
-fn dsn(mail: &Mail<'_>, finding: &Finding, name: &str) -> Vec<Value> {
-    let about = finding.recipient.as_ref().map(Address::normalised);
-    let mut found: Vec<String> = Vec::new();
-    for part in mail.parts() {
-        let kind = part.mime_type();
-        if !matches!(
-            kind.as_str(),
-            "message/delivery-status"
-                | "message/global-delivery-status"
-                | "message/feedback-report"
-                | "message/disposition-notification"
-        ) {
-            continue;
-        }
-        let bytes = part.bytes();
-        let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(MAX_REPORT)).unwrap_or_default());
-        let text = text.replace("\r\n", "\n");
-        for (at, group) in text.split("\n\n").enumerate() {
-            let fields = fields(group);
-            let of = |wanted: &'static str| fields.iter().filter(move |(n, _)| n == wanted).map(|(_, v)| v);
-            let recipients: Vec<String> = ["final-recipient", "original-recipient"]
-                .iter()
-                .flat_map(|n| of(n))
-                .filter_map(|v| Address::parse(v))
-                .map(|a| a.normalised())
-                .collect();
-            let others = !recipients.is_empty() && about.as_ref().is_some_and(|a| !recipients.contains(a));
-            if at > 0 && others {
-                continue;
-            }
-            found.extend(fields.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()));
-        }
-    }
+/// A field of the reports, for this finding's recipient.
+fn dsn(sight: &Sight<'_, '_>, finding: &Finding, name: &str) -> Vec<Value> {
+    let found = sight.report_field(name, finding.recipient.as_ref());
     if ADDRESS_FIELDS.contains(&name) {
         let found: Vec<Address> = found.iter().filter_map(|v| Address::parse(v)).collect();
         addresses(found.iter().map(Address::as_str))
     } else {
         texts(found.into_iter())
     }
-}
-
-/// Field names in lower case, and unfolded values.
-fn fields(group: &str) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = Vec::new();
-    for line in group.lines().take(500) {
-        if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = out.last_mut() {
-                value.push(' ');
-                value.push_str(line.trim());
-            }
-        } else if let Some((name, value)) = line.split_once(':') {
-            out.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-        }
-    }
-    out
 }
 
 /// Each address, and what is wrapped in it.

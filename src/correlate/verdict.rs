@@ -53,11 +53,12 @@ pub(super) fn decide(readings: &[Reading], id: impl Fn(usize) -> String) -> Corr
     result.method = Some(id(decided.correlator));
     result.token_verified = signed(&decided).then_some(true);
     result.confidence = Some(decided.proof.confidence());
-    // Its own ids first; the others fill what it does not say.
-    for reading in std::iter::once(decided).chain(good.iter().copied()) {
+    // Its own ids first; the others fill what it does not say, but nobody fills a signed one's who is not signed too.
+    let fills = |r: &&Reading| !signed(&decided) || signed(r);
+    for reading in std::iter::once(decided).chain(good.iter().copied().filter(fills)) {
         take(&mut result, &reading.ids);
-        result.sent_at = result.sent_at.or(reading.sent_at);
     }
+    result.sent_at = decided.sent_at.or_else(|| good.iter().find_map(|r| r.sent_at));
     result
 }
 
@@ -78,13 +79,15 @@ fn partial(mut result: Correlation, all: &[Reading], good: &[&Reading], id: &imp
     result
 }
 
-/// Two campaigns, or two sends or recipients by one and the same correlator: others may name them differently.
+/// Two campaigns, or two sends or recipients by one and the same correlator or by two that are signed: others may name
+/// them differently.
 fn disagree(readings: &[&Reading]) -> bool {
     let differ = |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if a != b);
     readings.iter().enumerate().any(|(at, a)| {
         readings.iter().skip(at + 1).any(|b| {
             differ(&a.ids.campaign, &b.ids.campaign)
-                || (a.correlator == b.correlator
+                || ((a.correlator == b.correlator
+                    || matches!((&a.proof, &b.proof), (Proof::Signed(_), Proof::Signed(_))))
                     && (differ(&a.ids.send, &b.ids.send) || differ(&a.ids.recipient, &b.ids.recipient)))
         })
     })
@@ -114,5 +117,41 @@ fn evidence(reading: &Reading, id: &impl Fn(usize) -> String) -> Evidence {
         recipient_id: reading.ids.recipient.clone(),
         verified,
         key_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Captured, Correlation, CorrelationStatus, Proof, Reading, decide};
+
+    fn reading(correlator: usize, recipient: Option<&str>, proof: Proof) -> Reading {
+        let ids = Captured {
+            campaign: Some("c1".to_owned()),
+            recipient: recipient.map(str::to_owned),
+            ..Captured::default()
+        };
+        Reading { correlator, place: "header:to".to_owned(), ids, sent_at: None, proof }
+    }
+
+    fn decided(readings: &[Reading]) -> Correlation {
+        decide(readings, |at| at.to_string())
+    }
+
+    #[test]
+    fn what_is_signed_is_not_filled_by_what_is_not() {
+        let signed = || Proof::Signed("k".to_owned());
+        let result = decided(&[reading(0, None, signed()), reading(1, Some("r1"), Proof::Plain)]);
+        assert_eq!((result.status, result.recipient_id), (CorrelationStatus::Matched, None));
+        let result = decided(&[reading(0, None, Proof::Plain), reading(1, Some("r1"), Proof::Known)]);
+        assert_eq!((result.status, result.recipient_id.as_deref()), (CorrelationStatus::Matched, Some("r1")));
+    }
+
+    #[test]
+    fn two_signed_persons_are_a_conflict() {
+        let signed = || Proof::Signed("k".to_owned());
+        let result = decided(&[reading(0, Some("r1"), signed()), reading(1, Some("r2"), signed())]);
+        assert_eq!(result.status, CorrelationStatus::Conflict);
+        let result = decided(&[reading(0, Some("r1"), signed()), reading(1, Some("r2"), Proof::Plain)]);
+        assert_eq!((result.status, result.recipient_id.as_deref()), (CorrelationStatus::Matched, Some("r1")));
     }
 }

@@ -322,8 +322,27 @@ pub struct Content {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     pub has_attachments: bool,
+    /// What is attached, in order: the first hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
+}
+
+/// What is attached to a mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attachment {
+    /// The file's name, as the sender gave it. Missing where none was given, and where `privacy.text` is `omit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// As the sender declared it: `application/pdf`.
+    pub mime_type: String,
+    /// Octets, decoded.
+    pub size: u64,
+    /// SHA-256 of these octets, in hex.
+    pub digest: String,
+    /// Shown within the text, as a signature's logo is.
+    pub inline: bool,
 }
 
 /// Where the person wrote.

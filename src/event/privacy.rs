@@ -144,6 +144,8 @@ impl Policy {
             TextMode::Omit => {
                 content.text = None;
                 content.signature = None;
+                // People say in a file's name what is in it.
+                content.attachments.iter_mut().for_each(|a| a.name = None);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The ledger as records of a compacted topic: how what is known of a mailbox is written down, and read again.
 //!
-//! The key is the mailbox's name, a zero octet, and `u` with a UIDL, `d` with a digest or `b` for the first pass; a
+//! The key is the mailbox's owner and name, a zero octet, and `u` with a UIDL, `d` with a digest or `b` for the first pass; a
 //! name has no zero octet. The value is JSON with a version; a record without a value forgets its key. Digests stand
 //! apart from UIDLs because they outlive them: a session that broke is to be believed its digests alone.
 

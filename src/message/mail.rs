@@ -219,14 +219,6 @@ impl<'x> Mail<'x> {
             _ => None,
         })
     }
-
-    /// Whether something is attached that is no part of the text.
-    #[must_use]
-    pub fn has_attachments(&self) -> bool {
-        self.message
-            .attachments()
-            .any(|p| !matches!(p.body, PartType::Text(_) | PartType::Html(_)) || p.attachment_name().is_some())
-    }
 }
 
 impl<'a, 'x> Part<'a, 'x> {
@@ -360,7 +352,7 @@ fn ids<'a>(value: &'a HeaderValue<'_>) -> impl Iterator<Item = &'a str> {
     one.into_iter().chain(many.iter().map(AsRef::as_ref))
 }
 
-fn mime_type(part: &MessagePart<'_>) -> String {
+pub(super) fn mime_type(part: &MessagePart<'_>) -> String {
     match part.content_type() {
         Some(t) => format!("{}/{}", t.ctype(), t.subtype().unwrap_or("plain")).to_ascii_lowercase(),
         None => "text/plain".to_owned(),

@@ -6,6 +6,7 @@
 //! and the classifier says so.
 
 mod address;
+mod attachment;
 mod charset;
 mod lines;
 mod mail;
@@ -14,6 +15,7 @@ mod raw;
 mod received;
 
 pub use address::Address;
+pub use attachment::Attachment;
 pub use charset::{text_of, text_of_octets};
 pub use lines::to_crlf;
 pub use mail::{Mail, Part, addresses_in, addresses_of, headers_of, value_of};

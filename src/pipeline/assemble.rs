@@ -3,10 +3,10 @@
 use super::line::{Line, Place};
 use crate::classify::{Finding, OriginalMail, Words};
 use crate::event::{
-    Auth, Classification, Content, Correlation, CorrelationStatus, EventData, Ingest, Kind, MailboxRef, MessageRef,
-    Method, Original, Party, Privacy, RuleHit, SCHEMA_VERSION, TimeSource, Verdict, dedupe_key,
+    Attachment, Auth, Classification, Content, Correlation, CorrelationStatus, EventData, Ingest, Kind, MailboxRef,
+    MessageRef, Method, Original, Party, Privacy, RuleHit, SCHEMA_VERSION, TimeSource, Verdict, dedupe_key,
 };
-use crate::message::{Address, Mail, RawMail};
+use crate::message::{self, Address, Mail, RawMail};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Characters of a subject that are published.
@@ -80,7 +80,7 @@ pub fn data(
         (None, true) => sender.clone(),
         (None, false) => None,
     };
-    let verdict = settle(finding.verdict.clone(), &correlation, occurred_at, line);
+    let verdict = settle(finding.verdict.clone(), &correlation, recipient.as_ref(), occurred_at, line);
     EventData {
         schema_version: SCHEMA_VERSION.to_owned(),
         dedupe_key: dedupe_key(&around.place.mailbox, &around.raw.digest(), ordinal),
@@ -151,8 +151,14 @@ fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTim
 
 /// What depends on more than the mail: nobody is suppressed on the word of a report that no
 /// campaign of ours asked for.
-fn settle(mut verdict: Verdict, correlation: &Correlation, occurred_at: DateTime<Utc>, line: &Line) -> Verdict {
-    let matched = correlation.status == CorrelationStatus::Matched;
+fn settle(
+    mut verdict: Verdict,
+    correlation: &Correlation,
+    recipient: Option<&Address>,
+    occurred_at: DateTime<Utc>,
+    line: &Line,
+) -> Verdict {
+    let matched = correlation.status == CorrelationStatus::Matched && !names_another(correlation, recipient);
     let stray = !matched && line.correlates();
     match &mut verdict {
         Verdict::Bounce { bounce } => {
@@ -168,6 +174,14 @@ fn settle(mut verdict: Verdict, correlation: &Correlation, occurred_at: DateTime
         _ => {}
     }
     verdict
+}
+
+/// Whether a signed token names another person than the report or the sender does: it then proves nothing about that
+/// one, and whoever has a token of their own could have anybody suppressed.
+fn names_another(correlation: &Correlation, recipient: Option<&Address>) -> bool {
+    let signed = correlation.token_verified == Some(true);
+    let named = correlation.recipient_id.as_deref().filter(|_| signed).and_then(Address::parse);
+    matches!((named, recipient), (Some(named), Some(recipient)) if named.normalised() != recipient.normalised())
 }
 
 fn party(line: &Line, address: &Address) -> Party {
@@ -229,8 +243,19 @@ fn content(words: &Words) -> Content {
         signature: words.signature.as_deref().map(|s| cut(s, MAX_TEXT)),
         quoted_chars: count(words.quoted_chars),
         language: words.language.map(str::to_owned),
-        has_attachments: words.has_attachments,
+        has_attachments: !words.attachments.is_empty(),
+        attachments: words.attachments.iter().map(attachment).collect(),
         layout: words.layout,
+    }
+}
+
+fn attachment(found: &message::Attachment) -> Attachment {
+    Attachment {
+        name: found.name.clone(),
+        mime_type: cut(&found.mime_type, MAX_ID),
+        size: found.size,
+        digest: found.digest.to_string(),
+        inline: found.inline,
     }
 }
 

@@ -6,10 +6,10 @@ use crate::auth::dns::{DnsError, RecordStore, Recorded, Recorder, Resolver};
 use crate::auth::{Authenticator, Bounds};
 use crate::classify::{Finding, Rules, classify};
 use crate::config::{Config, Trust};
-use crate::correlate::{Correlator, CorrelatorError, Correlators};
+use crate::correlate::{Correlator, CorrelatorError, Correlators, Sight};
 use crate::event::privacy::{Key, Policy};
 use crate::event::run::DnsRun;
-use crate::event::{Auth, Event, MailboxRole, UnclassifiedReason};
+use crate::event::{AddressMode, Auth, Event, MailboxRole, UnclassifiedReason};
 use crate::message::{Digest, Mail, RawMail, received_date, to_crlf};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
@@ -229,11 +229,12 @@ impl Line {
         around.delivered_at = delivered_at(&mail);
         let answers;
         (around.auth, answers) = self.authenticate(&mail, &around, record.as_ref()).await;
+        let sight = Sight::new(&mail);
         let events = findings
             .iter()
             .enumerate()
             .map(|(ordinal, finding)| {
-                let correlation = self.correlators.correlate(&mail, finding);
+                let correlation = self.correlators.correlate(&sight, finding);
                 self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
             })
             .collect();
@@ -318,6 +319,14 @@ impl Line {
 
     /// The one place at which privacy is applied.
     fn event(&self, mut data: crate::event::EventData, place: &Place) -> Event {
+        if place.privacy.addresses != AddressMode::Clear {
+            let original = data.original.as_mut().map(|o| &mut o.message_id);
+            for id in [&mut data.message.message_id, &mut data.message.in_reply_to].into_iter().chain(original) {
+                if id.as_deref().is_some_and(|id| self.correlators.names_somebody(id)) {
+                    *id = None;
+                }
+            }
+        }
         place.privacy.apply(&mut data);
         let key = crate::event::partition_key(data.recipient.as_ref(), data.privacy.addresses, &data.dedupe_key);
         Event::new(&self.settings.type_prefix, key, data)

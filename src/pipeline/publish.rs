@@ -116,7 +116,8 @@ impl Publisher {
         parcels.push(Parcel { records: Vec::new(), done: done.iter().map(|(_, d)| d.clone()).collect() });
         let begun = tokio::time::Instant::now();
         let outcomes = self.worker.sink.deliver(&self.mailbox.name, parcels).await;
-        // The last parcel is no mail's.
+        // The last parcel is no mail's: what was known before and is only remembered.
+        let remembered = outcomes.get(publish.len()).cloned();
         let mails = outcomes.get(..publish.len()).unwrap_or_default();
         BatchPublished { took: begun.elapsed(), outcomes: mails }.tell(&self.worker.metrics);
         let mut failure = None;
@@ -152,10 +153,11 @@ impl Publisher {
                         "the events of a mail cannot be published: it stays in the mailbox"
                     );
                 }
-                Outcome::Failed(reason) => failure = Some(kafka_failed(&reason, Retry::No)),
-                Outcome::Lost(reason) => failure = Some(kafka_failed(&reason, Retry::Later)),
-                Outcome::Fenced(reason) => failure = Some(Failure::from(LedgerError::Fenced { reason }).into()),
+                other => failure = broken_by(other),
             }
+        }
+        if failure.is_none() {
+            failure = remembered.and_then(broken_by);
         }
         // Where events and ledger are one step, a step that failed has recorded nothing.
         if self.worker.sink.is_ledger()
@@ -180,6 +182,16 @@ impl Publisher {
             Start::Now => self.pass.starts_now,
             Start::All => false,
         }
+    }
+}
+
+/// What an outcome that is none of a single mail means for the session.
+fn broken_by(outcome: Outcome) -> Option<Broken> {
+    match outcome {
+        Outcome::Published => None,
+        Outcome::Failed(reason) | Outcome::Refused(reason) => Some(kafka_failed(&reason, Retry::No)),
+        Outcome::Lost(reason) => Some(kafka_failed(&reason, Retry::Later)),
+        Outcome::Fenced(reason) => Some(Failure::from(LedgerError::Fenced { reason }).into()),
     }
 }
 

@@ -85,7 +85,13 @@ pub(super) async fn session(
         // that broke only the digests are to be believed. The mails are fetched again, and not published again.
         if !worker.dry_run && !pass.pace.is_one_at_a_time() {
             pass.doubtful += round.recorded.len();
-            forget(worker, mailbox, round.recorded).await?;
+            let forgotten = forget(worker, mailbox, round.recorded).await;
+            // Another worker's claim counts more than why the session broke; a Kafka that is still away does not.
+            if let Err(failure) = forgotten
+                && (failure.class == FailureClass::Fenced || broken.failure.class != FailureClass::Kafka)
+            {
+                return Err(failure.into());
+            }
         }
         return Err(broken);
     }

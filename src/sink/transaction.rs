@@ -24,6 +24,8 @@ use tokio::runtime::Handle;
 
 /// How often a transaction that was aborted is tried again.
 const TRIES: usize = 5;
+/// How long an answer of a broker is waited for.
+const SOCKET_MS: &str = "30000";
 const PAUSE: Duration = Duration::from_millis(100);
 /// Beyond the time after which the brokers abort a transaction whose worker died.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -108,7 +110,7 @@ impl Ledger for TransactionalKafka {
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
-        let mut reading = Reading::new(mailbox, (self.0.clock)());
+        let mut reading = Reading::new(&self.0.owner(mailbox), (self.0.clock)());
         self.0.read(&mut reading).map_err(LedgerError::Kafka)?;
         let (known, old) = reading.finish();
         member.entries.clone_from(&known.by_uidl);
@@ -117,26 +119,28 @@ impl Ledger for TransactionalKafka {
     }
 
     fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
-        self.0.write(mailbox, |_| topic::begun(mailbox, at))
+        self.0.write(mailbox, |_, owner| topic::begun(owner, at))
     }
 
     fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {
-        self.0.write(mailbox, |_| topic::finished(mailbox, done))
+        self.0.write(mailbox, |_, owner| topic::finished(owner, done))
     }
 
     fn missing(&self, mailbox: &str, uidls: &[String], since: Option<DateTime<Utc>>) -> Result<(), LedgerError> {
-        self.0.write(mailbox, |member| {
+        self.0.write(mailbox, |member, owner| {
             let known = uidls.iter().filter_map(|uidl| Some((uidl, member.entries.get(uidl)?.clone())));
-            known.map(|(uidl, entry)| topic::entry(mailbox, uidl, &Entry { missing_since: since, ..entry })).collect()
+            known.map(|(uidl, entry)| topic::entry(owner, uidl, &Entry { missing_since: since, ..entry })).collect()
         })
     }
 
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
-        self.0.write(mailbox, |_| topic::gone(mailbox, uidls))
+        self.0.write(mailbox, |_, owner| topic::gone(owner, uidls))
     }
 
     fn leave(&self, mailbox: &str) {
-        self.0.members.lock().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
+        let gone = self.0.members.lock().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
+        // The end of a producer waits for its threads.
+        drop(self.0.handle.spawn_blocking(move || drop(gone)));
     }
 }
 
@@ -144,6 +148,18 @@ impl Shared {
     fn member(&self, mailbox: &str) -> Arc<Mutex<Member>> {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(members.entry(mailbox.to_owned()).or_default())
+    }
+
+    /// What a mailbox's records in the ledger and its fence go by. Two installations may have a mailbox of the same
+    /// name and one ledger; a name has no slash.
+    fn owner(&self, mailbox: &str) -> String {
+        format!("{}/{mailbox}", self.kafka.transactional_id)
+    }
+
+    /// How long the brokers let a transaction be open: its records are sent, and then it is committed, each within
+    /// the time for acknowledgements. Brokers allow a quarter of an hour unless they are told otherwise.
+    fn open_at_most(&self) -> Duration {
+        (self.kafka.ack_timeout.0 * 3).min(Duration::from_mins(15))
     }
 
     /// The mailbox's producer; the first call makes it, and fences whoever worked on the mailbox before.
@@ -156,8 +172,12 @@ impl Shared {
         let wait = self.kafka.ack_timeout.0;
         let mut config = client_config(&self.kafka);
         config
-            .set("transactional.id", format!("{}.{mailbox}", self.kafka.transactional_id))
-            .set("transaction.timeout.ms", wait.as_millis().to_string());
+            .set("transactional.id", self.owner(mailbox))
+            .set("transaction.timeout.ms", self.open_at_most().as_millis().to_string());
+        // Otherwise librdkafka waits nearly as long for the answer to a commit, and never asks again.
+        if config.get("socket.timeout.ms").is_none() {
+            config.set("socket.timeout.ms", SOCKET_MS);
+        }
         let unavailable = |source| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(source) };
         let producer: FutureProducer =
             config.create().map_err(|e| LedgerError::Kafka(KafkaError::Setting(Box::new(e))))?;
@@ -177,10 +197,10 @@ impl Shared {
     }
 
     /// One transaction that changes the ledger alone.
-    fn write(&self, mailbox: &str, records: impl Fn(&Member) -> Vec<LedgerRecord>) -> Result<(), LedgerError> {
+    fn write(&self, mailbox: &str, records: impl Fn(&Member, &str) -> Vec<LedgerRecord>) -> Result<(), LedgerError> {
         let member = self.member(mailbox);
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = records(&member);
+        let records = records(&member, &self.owner(mailbox));
         if records.is_empty() {
             return Ok(());
         }
@@ -195,16 +215,22 @@ impl Shared {
     fn deliver(&self, mailbox: &str, batch: &[Parcel]) -> Vec<Outcome> {
         let member = self.member(mailbox);
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only reading the ledger may follow on a producer that was lost: what was committed is not known before.
+        if matches!(member.state, State::None) {
+            return vec![Outcome::Lost("the ledger is to be read again".to_owned()); batch.len()];
+        }
+        let owner = self.owner(mailbox);
         let mut refused: HashMap<usize, String> = HashMap::new();
         loop {
             let kept: Vec<(usize, &Parcel)> =
                 batch.iter().enumerate().filter(|(at, _)| !refused.contains_key(at)).collect();
             let done: Vec<Done> = kept.iter().flat_map(|(_, parcel)| parcel.done.clone()).collect();
-            let mut records = topic::finished(mailbox, &done);
+            let mut records = topic::finished(&owner, &done);
             if records.is_empty() && kept.iter().all(|(_, parcel)| parcel.records.is_empty()) {
                 break;
             }
-            records.extend(member.pending.iter().cloned());
+            let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
+            records.extend(member.pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
             match self.commit(mailbox, &mut member, &kept, &records) {
                 Ok(more) if more.is_empty() => {
                     member.pending.clear();
@@ -228,6 +254,7 @@ impl Shared {
         records: &[LedgerRecord],
     ) -> Result<HashMap<usize, String>, LedgerError> {
         let mut tries = 0;
+        let until = Instant::now() + self.kafka.ack_timeout.0;
         loop {
             let producer = self.producer(mailbox, member)?;
             tries += 1;
@@ -248,7 +275,7 @@ impl Shared {
             };
             match trouble {
                 Trouble::Refused(refused) => return Ok(refused),
-                Trouble::Aborted(_) if tries < TRIES => std::thread::sleep(PAUSE),
+                Trouble::Aborted(_) if tries < TRIES && Instant::now() < until => std::thread::sleep(PAUSE),
                 Trouble::Fenced(reason) => {
                     member.state = State::Fenced(reason.clone());
                     return Err(LedgerError::Fenced { reason });
@@ -319,7 +346,7 @@ impl Shared {
 
     /// Reads the ledger to its end, as it was when this began.
     fn read(&self, reading: &mut Reading) -> Result<(), KafkaError> {
-        let wait = self.kafka.ack_timeout.0 + MARGIN;
+        let wait = self.open_at_most() + MARGIN;
         let until = Instant::now() + wait;
         let unavailable = |source| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(source) };
         let consumer = |isolation: &str| -> Result<BaseConsumer, KafkaError> {
@@ -329,16 +356,22 @@ impl Shared {
                 .set("enable.auto.commit", "false")
                 .set("enable.partition.eof", "true")
                 .set("auto.offset.reset", "error")
-                .set("isolation.level", isolation);
+                .set("isolation.level", isolation)
+                // A follower may not have everything yet.
+                .set("client.rack", "");
             config.create().map_err(|e| KafkaError::Setting(Box::new(e)))
         };
         let (all, committed) = (consumer("read_uncommitted")?, consumer("read_committed")?);
         let metadata = all.fetch_metadata(Some(&self.ledger_topic), wait).map_err(unavailable)?;
-        let partitions: Vec<i32> = metadata
-            .topics()
-            .iter()
-            .flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
-            .collect();
+        // A topic that cannot be read must not look like one that knows nothing.
+        let topic = metadata.topics().iter().find(|t| t.name() == self.ledger_topic);
+        let error = topic.and_then(|t| t.error()).map(|code| RDKafkaErrorCode::from(code).to_string());
+        let partitions: Vec<i32> =
+            topic.iter().flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect();
+        if error.is_some() || partitions.is_empty() {
+            let reason = error.unwrap_or_else(|| "it has no partitions".to_owned());
+            return Err(KafkaError::Topic { topic: self.ledger_topic.clone(), reason });
+        }
         let mut assigned = TopicPartitionList::new();
         let mut unread: HashSet<i32> = HashSet::new();
         for partition in partitions {

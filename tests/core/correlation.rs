@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use reply_ingest::classify::{Finding, OriginalMail};
 use reply_ingest::correlate::token::{Signer, make};
-use reply_ingest::correlate::{Captured, Correlator, Correlators, Pattern};
+use reply_ingest::correlate::{Captured, Correlator, Correlators, Pattern, Sight};
 use reply_ingest::event::{Correlation, CorrelationStatus, UnclassifiedReason};
 use reply_ingest::message::{Mail, to_crlf};
 use serde::Deserialize;
@@ -55,7 +55,7 @@ fn correlate(correlators: &Correlators, headers: &str, original: &str) -> Correl
         let message_id = inner.message_id().map(str::to_owned);
         finding.original = Some(OriginalMail { message_id, headers, ..OriginalMail::default() });
     }
-    correlators.correlate(&mail, &finding)
+    correlators.correlate(&Sight::new(&mail), &finding)
 }
 
 #[test]

@@ -40,7 +40,7 @@ const SUBJECT: usize = 1_000;
 pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
     let words = words(mail);
     let subject = head(mail.subject().map(str::trim).unwrap_or_default(), SUBJECT);
-    if words.text.is_empty() && words.signature.is_none() && subject.is_empty() && !words.has_attachments {
+    if words.text.is_empty() && words.signature.is_none() && subject.is_empty() && words.attachments.is_empty() {
         return None;
     }
     let found = unsubscribe::by_link(mail, rules, subject, &words).or_else(|| {
@@ -60,7 +60,7 @@ pub(super) fn words(mail: &Mail<'_>) -> Words {
         text: own.text,
         signature: own.signature,
         quoted_chars: own.quoted_chars,
-        has_attachments: mail.has_attachments(),
+        attachments: mail.attachments().collect(),
         layout: own.layout,
     }
 }
@@ -71,7 +71,11 @@ fn reply(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option
     let answers = answer_prefix(subject).is_some();
     let written = !words.text.is_empty();
     let from = mail.from();
-    if !(written || thread.is_some() || answers || (from.is_some() && (words.has_attachments || !subject.is_empty()))) {
+    if !(written
+        || thread.is_some()
+        || answers
+        || (from.is_some() && (!words.attachments.is_empty() || !subject.is_empty())))
+    {
         return None;
     }
     let mut confidence: f32 = 0.5;

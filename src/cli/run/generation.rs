@@ -211,7 +211,9 @@ impl Generation {
             let needs_a_person = class != FailureClass::Temporary;
             tracing::error!(%mailbox, reason = %failure.message, needs_a_person, "a pass failed");
         }
-        exit
+        // Whatever else failed: two workers that went on would take the mailbox from each other for ever.
+        let taken_over = report.failures.iter().any(|(_, failure)| failure.class == FailureClass::Fenced);
+        if taken_over { Exit::Fenced } else { exit }
     }
 
     fn note_tick(&self, group: usize, tick: Option<DateTime<Utc>>) {
