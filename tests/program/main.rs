@@ -8,5 +8,6 @@ mod dns_record;
 mod faults;
 mod privacy_modes;
 mod scripted;
+mod taken_over;
 mod token;
 mod window;
