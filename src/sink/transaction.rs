@@ -365,7 +365,9 @@ impl Shared {
         let metadata = all.fetch_metadata(Some(&self.ledger_topic), wait).map_err(unavailable)?;
         // A topic that cannot be read must not look like one that knows nothing.
         let topic = metadata.topics().iter().find(|t| t.name() == self.ledger_topic);
-        let error = topic.and_then(|t| t.error()).map(|code| RDKafkaErrorCode::from(code).to_string());
+        let error = topic
+            .and_then(rdkafka::metadata::MetadataTopic::error)
+            .map(|code| RDKafkaErrorCode::from(code).to_string());
         let partitions: Vec<i32> =
             topic.iter().flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect();
         if error.is_some() || partitions.is_empty() {
