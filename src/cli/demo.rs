@@ -8,6 +8,7 @@ use crate::demo::{
     self, Broker, Consumed, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, Samples, TOPIC, category_of, compare,
     dkim_words, dmarc_word, spf_word, subtype_of,
 };
+use crate::event::run::kinds;
 use crate::event::{Event, Kind};
 use crate::message::Digest;
 use crate::pipeline::{Failure, FailureClass};
@@ -151,7 +152,7 @@ fn show(samples: &Samples, events: &[Event], consumed: &[Consumed]) -> Result<us
     for event in events {
         *totals.entry(event.data.verdict.kind()).or_default() += 1;
     }
-    println!("Events by kind: {}.", table::kinds(&totals));
+    println!("Events by kind: {}.", kinds(&totals));
     for d in &differences {
         println!("differs: {} {}: expected {:?}, found {:?}", d.file, d.field, d.expected, d.found);
     }

@@ -1,11 +1,12 @@
 //! `poll`: one pass over the mailboxes.
 
-use super::exit::{configuration, fail};
-use super::setup::{Selection, kafka, measured_resolver, rules};
+use super::exit::fail;
+use super::setup::{Selection, Setup, kafka, measured_resolver};
 use super::{Exit, run_id, table};
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
-use crate::config::{self, Config, Delivery, Mailbox};
+use crate::config::{Config, Delivery, Mailbox};
+use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
 use crate::sink::{LineSink, Sink, TransactionalKafka};
@@ -59,17 +60,9 @@ impl Args {
 }
 
 pub async fn main(args: Args) -> Exit {
-    let config = match config::load(&args.selection.config) {
-        Ok(config) => config,
-        Err(error) => return configuration(&error),
-    };
-    let mailboxes = match args.selection.mailboxes(&config) {
-        Ok(mailboxes) => mailboxes,
+    let Setup { config, mailboxes, rules } = match args.selection.setup() {
+        Ok(setup) => setup,
         Err(exit) => return exit,
-    };
-    let rules = match rules(&config) {
-        Ok(rules) => rules,
-        Err(failure) => return fail(&failure),
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
     let polled = poll(config, mailboxes, rules, args.dry_run, &metrics).await;
@@ -83,7 +76,7 @@ pub async fn main(args: Args) -> Exit {
                 eprintln!("error: mailbox {mailbox}: {}", failure.message);
             }
             if std::io::stderr().is_terminal() {
-                eprintln!("{}\nevents: {}", table::run(&report), table::kinds(&report.events()));
+                eprintln!("{}\nevents: {}", table::run(&report), kinds(&report.events()));
             }
             exit
         }

@@ -1,6 +1,7 @@
 //! What several commands set up: which mailboxes of which configuration, the rules, name resolution, Kafka.
 
 use super::Exit;
+use super::exit::{configuration, fail};
 use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
@@ -25,7 +26,22 @@ pub struct Selection {
     mailbox: Vec<String>,
 }
 
+/// A configuration that can be put into force.
+pub struct Setup {
+    pub config: Config,
+    pub mailboxes: Vec<Arc<Mailbox>>,
+    pub rules: Arc<Rules>,
+}
+
 impl Selection {
+    /// Reads the configuration and its rules; what is wrong is said on standard error.
+    pub fn setup(&self) -> Result<Setup, Exit> {
+        let config = config::load(&self.config).map_err(|error| configuration(&error))?;
+        let mailboxes = self.mailboxes(&config)?;
+        let rules = rules(&config).map_err(|failure| fail(&failure))?;
+        Ok(Setup { config, mailboxes, rules })
+    }
+
     /// The mailboxes that were meant.
     ///
     /// # Errors

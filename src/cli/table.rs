@@ -1,6 +1,5 @@
 //! Tables for a terminal.
 
-use crate::event::Kind;
 use crate::pipeline::RunReport;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
@@ -40,10 +39,4 @@ pub fn run(report: &RunReport) -> Table {
         ]);
     }
     table
-}
-
-/// Events by kind on one line: `12 bounce, 3 reply`.
-pub fn kinds<'a>(counts: impl IntoIterator<Item = (&'a Kind, &'a u64)>) -> String {
-    let parts: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
-    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }

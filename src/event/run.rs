@@ -119,3 +119,10 @@ pub struct MailboxRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
+
+/// Events by kind on one line: `12 bounce, 3 reply`.
+#[must_use]
+pub fn kinds<'a>(counts: impl IntoIterator<Item = (&'a Kind, &'a u64)>) -> String {
+    let parts: Vec<String> = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}

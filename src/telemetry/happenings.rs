@@ -4,8 +4,8 @@ use super::metrics::{
     CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxResult, MailboxStatus, Metrics,
     Outcome, ProviderType, timestamp,
 };
-use crate::event::run::{DnsRun, MailboxRun};
-use crate::event::{AuthWord, Event, Kind, Verdict};
+use crate::event::run::{DnsRun, MailboxRun, kinds};
+use crate::event::{AuthWord, Event, Verdict};
 use crate::pipeline::{Failure, FailureClass};
 use crate::sink;
 use chrono::{DateTime, Utc};
@@ -291,9 +291,4 @@ fn word(value: &impl Serialize) -> String {
 fn words(counts: &BTreeMap<AuthWord, u64>) -> String {
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {}", word.as_str())).collect();
     if parts.is_empty() { "none checked".to_owned() } else { parts.join(", ") }
-}
-
-fn kinds(counts: &BTreeMap<Kind, u64>) -> String {
-    let parts: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
-    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }

@@ -1,7 +1,7 @@
 //! What must stand in a text for a pattern to match it.
 //!
-//! Many patterns together are slow to match, and one that cannot match costs as much as one that does. So the phrases'
-//! automaton looks for a literal of each pattern as well, and the pattern itself is run only where that was found.
+//! Many patterns together are slow to match, and one that cannot match costs as much as one that does. So the finder
+//! of phrases looks for a literal of each pattern as well, and the pattern itself is run only where that was found.
 
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};

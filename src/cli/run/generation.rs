@@ -1,10 +1,10 @@
 //! A configuration in force: its groups of mailboxes, and what their runs share.
 
-use super::Setup;
 use super::health::Health;
 use crate::classify::Rules;
 use crate::cli::Exit;
 use crate::cli::poll::{ledger, one_run, sink, worker};
+use crate::cli::setup::Setup;
 use crate::config::{Config, Mailbox};
 use crate::ledger::Ledger;
 use crate::pipeline::{Failure, FailureClass, Shared, Worker};

@@ -9,10 +9,9 @@ mod health;
 mod http;
 
 use super::Exit;
-use super::exit::{configuration, fail};
-use super::setup::{Selection, rules};
-use crate::classify::Rules;
-use crate::config::{self, Config, Mailbox};
+use super::exit::fail;
+use super::setup::{Selection, Setup, rules};
+use crate::config;
 use crate::pipeline::{Failure, FailureClass};
 use crate::telemetry::{Metrics, Reloaded};
 use chrono::Utc;
@@ -38,13 +37,6 @@ pub struct Args {
     /// Instead of run.listen: where /livez, /readyz and /metrics are.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-}
-
-/// A configuration that can be put into force.
-pub(super) struct Setup {
-    pub(super) config: Config,
-    pub(super) mailboxes: Vec<Arc<Mailbox>>,
-    pub(super) rules: Arc<Rules>,
 }
 
 struct Signals {
@@ -76,19 +68,11 @@ pub async fn main(args: Args) -> Exit {
         Ok(signals) => signals,
         Err(error) => return fail(&Failure::new(FailureClass::Internal, &error)),
     };
-    let config = match config::load(&args.selection.config) {
-        Ok(config) => config,
-        Err(error) => return configuration(&error),
-    };
-    let mailboxes = match args.selection.mailboxes(&config) {
-        Ok(mailboxes) => mailboxes,
+    let setup = match args.selection.setup() {
+        Ok(setup) => setup,
         Err(exit) => return exit,
     };
-    let rules = match rules(&config) {
-        Ok(rules) => rules,
-        Err(failure) => return fail(&failure),
-    };
-    let address = args.listen.unwrap_or(config.run.listen);
+    let address = args.listen.unwrap_or(setup.config.run.listen);
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -96,11 +80,11 @@ pub async fn main(args: Args) -> Exit {
             return fail(&Failure { class: FailureClass::Configuration, message });
         }
     };
-    let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
+    let metrics = Arc::new(Metrics::new(setup.rules.version(), Utc::now()));
     let health = Arc::new(Health::default());
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "serving /livez, /readyz and /metrics");
     let server = tokio::spawn(http::serve(listener, Arc::clone(&metrics), Arc::clone(&health)));
-    let exit = generations(&args, signals, Setup { config, mailboxes, rules }, &metrics, &health).await;
+    let exit = generations(&args, signals, setup, &metrics, &health).await;
     server.abort();
     exit
 }
