@@ -2,13 +2,14 @@
 //!
 //! A mail flows in one straight line, and the modules stand in that order:
 //! [`pop3`] → [`message`] → [`auth`] → [`classify`] → [`correlate`] → [`event`] → [`sink`] →
-//! [`ledger`]; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them.
+//! [`ledger`], with [`archive`] beside them; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them.
 //!
 //! The core (the POP3 codec and session, `message`, `classify`, `correlate`, `event`) takes octets
 //! and times as arguments: no runtime, no Kafka, no clock. A test holds that rule.
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod auth;
 pub mod classify;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The command line: what a person or a scheduler starts.
 
+mod archived;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;

@@ -3,6 +3,7 @@
 use super::exit::fail;
 use super::setup::{Selection, Setup, kafka, measured_resolver};
 use super::{Exit, run_id, table};
+use crate::archive::Archive;
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
 use crate::config::{Config, Delivery, Mailbox};
@@ -119,7 +120,15 @@ pub(super) fn worker(
         settings.records = Records::Write(Arc::new(store));
     }
     let line = Line::new(settings, rules, resolver).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).counting(Arc::clone(metrics)))
+    let archive = if dry_run { None } else { archive(&config)? };
+    Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).archiving(archive).counting(Arc::clone(metrics)))
+}
+
+/// The archive that a configuration asks for.
+pub(super) fn archive(config: &Config) -> Result<Option<Archive>, Failure> {
+    let Some(setting) = &config.archive else { return Ok(None) };
+    let options = setting.options.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    Ok(Some(Archive::open(&setting.location, options)?))
 }
 
 /// Takes one run through, its summary included.

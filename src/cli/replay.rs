@@ -1,5 +1,6 @@
 //! `replay`: judge mails from files, and say why.
 
+use super::archived::{self, FromArchive};
 use super::exit::{configuration, fail};
 use super::explain;
 use super::mails::{Found, Source};
@@ -30,11 +31,14 @@ Examples:
   reply-ingest replay bounce.eml --explain
   reply-ingest replay --config reply-ingest.yaml --mailbox replies archive/ > events.jsonl
   reply-ingest replay --config reply-ingest.yaml --dns-record /var/lib/reply-ingest/dns archive/
+  reply-ingest replay --config reply-ingest.yaml --archive /var/lib/reply-ingest/archive > events.jsonl
   cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
 pub struct Args {
     /// A mail, an mbox, a Maildir, a folder of those, or - for standard input.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "archive", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    from: FromArchive,
     /// Show for a person which rules fired, and on what text, instead of the events.
     #[arg(long)]
     explain: bool,
@@ -65,6 +69,9 @@ pub async fn main(args: Args) -> Exit {
         Ok(config) => config,
         Err(error) => return configuration(&error),
     };
+    if let Some(location) = &args.from.archive {
+        return from_archive(&args, location, config.as_ref()).await;
+    }
     let place = match place(config.as_ref(), args.mailbox.as_deref()) {
         Ok(place) => Arc::new(place),
         Err(exit) => return exit,
@@ -83,8 +90,25 @@ pub async fn main(args: Args) -> Exit {
         }
     }
     let max = config.as_ref().map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
-    match judge_all(sources, max, &line, &place, args.at, args.explain).await {
-        Ok(Exit::Success) => missing.unwrap_or(Exit::Success),
+    match written(judge_all(sources, max, &line, &place, args.at, args.explain).await) {
+        Exit::Success => missing.unwrap_or(Exit::Success),
+        exit => exit,
+    }
+}
+
+async fn from_archive(args: &Args, location: &str, config: Option<&Config>) -> Exit {
+    let line = match line(config, args) {
+        Ok(line) => Arc::new(line),
+        Err(failure) => return fail(&failure),
+    };
+    let (from, mailbox) = (&args.from, args.mailbox.as_deref());
+    let (at, explained) = (args.at, args.explain);
+    written(archived::Replay { from, location, config, mailbox, line, at, explained }.run().await)
+}
+
+/// The exit of what was printed.
+fn written(result: io::Result<Exit>) -> Exit {
+    match result {
         Ok(exit) => exit,
         // Who reads us has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
@@ -166,7 +190,8 @@ async fn written_of(
     Ok(out)
 }
 
-fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
+/// The events of a mail, one a line.
+pub(super) fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     for event in &judged.events {
         serde_json::to_writer(&mut *out, event)?;
         out.write_all(b"\n")?;
@@ -212,8 +237,11 @@ fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
     if let Some(folder) = &args.dns_record {
         settings.records = Records::Read(Arc::new(RecordStore::open(folder).map_err(|e| wrong(&e))?));
     }
+    if args.from.archive.is_some() {
+        settings.records = Records::Handed;
+    }
     // Where nothing asks the network, a machine without name servers is fine.
-    let asks = settings.auth.is_some() && args.dns_record.is_none();
+    let asks = settings.auth.is_some() && args.dns_record.is_none() && args.from.archive.is_none();
     let resolver = if asks { resolver(&dns)? } else { Arc::new(Recorded::default()) };
     Line::new(settings, rules, resolver).map_err(|e| wrong(&e))
 }

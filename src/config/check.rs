@@ -4,7 +4,7 @@
 
 use super::mistake::{Mistake, Place};
 use super::model::{
-    Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
+    Archive, Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
 };
 use super::path::Path;
 use super::read::Findings;
@@ -41,6 +41,9 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
         && [kafka.key("sasl_password"), kafka.key("sasl_password_file")].iter().any(|p| checks.given(p) == Given::Yes)
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
+    }
+    if let Some(archive) = &config.archive {
+        checks.archive(&root.key("archive"), archive);
     }
     checks.bounces(&root.key("bounces"), &config.bounces);
     checks.dns(&root.key("dns"), &config.dns);
@@ -242,6 +245,17 @@ impl Checks<'_> {
         if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
             let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");
             self.report(if direct == Given::Yes { &key } else { &file }, &[&key, &file], problem);
+        }
+    }
+
+    fn archive(&mut self, setting: &Path, archive: &Archive) {
+        let (location, retention) = (setting.key("location"), setting.key("retention"));
+        if archive.location.trim().is_empty() {
+            self.report(&location, &[&location], "is empty: name a folder");
+        }
+        if archive.retention.is_some_and(|span| span.0 < Duration::from_hours(1)) {
+            let problem = "must be at least 1h: mails would be removed before anybody could read them";
+            self.report(&retention, &[&retention], problem);
         }
     }
 

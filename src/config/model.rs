@@ -24,6 +24,9 @@ pub struct Config {
     pub delivery: Delivery,
     #[serde(default)]
     pub ledger: Ledger,
+    /// Where the raw mails are kept; without it they are not.
+    #[serde(default)]
+    pub archive: Option<Archive>,
     #[serde(default)]
     pub dns: Dns,
     #[serde(default)]
@@ -105,6 +108,9 @@ pub struct Mailbox {
     /// Instead of the general setting.
     #[serde(default)]
     pub privacy: Option<Privacy>,
+    /// `false`: the mails of this mailbox are not archived.
+    #[serde(default = "yes")]
+    pub archive: bool,
     /// When `run` polls it, instead of `run.schedule`.
     #[serde(default)]
     pub schedule: Option<Expression>,
@@ -365,6 +371,22 @@ impl Default for Ledger {
     fn default() -> Self {
         Self { file: ledger_file(), topic: ledger_topic() }
     }
+}
+
+/// Where the raw mails are kept, each before its events are published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// A folder; `s3://BUCKET/PREFIX`, `gs://…` or `az://…` where the program was built with the feature `archive-s3`,
+    /// `archive-gcs` or `archive-azure`.
+    pub location: String,
+    /// How long a mail stays there, counted from when it was written; by default for good. A part of the archive is
+    /// looked through at the end of each run.
+    #[serde(default)]
+    pub retention: Option<Span>,
+    /// Settings for a cloud, such as `region` or `endpoint`; also taken from its usual environment variables.
+    #[serde(default)]
+    pub options: BTreeMap<String, Secret>,
 }
 
 /// Name resolution for SPF, DKIM and DMARC.

@@ -25,6 +25,9 @@ pub struct RunData {
     /// What name resolution did.
     #[serde(default)]
     pub dns: DnsRun,
+    /// Mails that were removed from the archive because they are older than `archive.retention`.
+    #[serde(default)]
+    pub archive_removed: u64,
 }
 
 /// What name resolution did in one run.
@@ -109,6 +112,9 @@ pub struct MailboxRun {
     /// Mails whose events could not be published; they stay in the mailbox.
     pub refused: u64,
     pub octets: u64,
+    /// Mails written to the archive.
+    #[serde(default)]
+    pub archived: u64,
     pub duration_ms: u64,
     /// Events published, by kind.
     pub events: BTreeMap<Kind, u64>,

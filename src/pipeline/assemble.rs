@@ -103,7 +103,7 @@ pub fn data(
             in_reply_to: mail.in_reply_to().map(id),
             size_bytes: around.raw.size(),
             subject: mail.subject().map(|s| cut(s.trim(), MAX_SUBJECT)),
-            archive_ref: None,
+            archive_ref: line.archive_ref(&around.place.mailbox, around.raw).map(|r| r.to_string()),
         },
         sender: sender.as_ref().map(party),
         recipient: recipient.as_ref().map(party),

@@ -154,8 +154,9 @@ async fn judge(
     };
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     let (digest, size) = (raw.digest(), raw.size());
-    drop(raw);
+    // What is known already is not archived again; whether it is, the publisher sees.
+    let raw = worker.archive.as_ref().and(worker.line.archive_ref(&place.mailbox, &raw)).map(|_| raw);
     let Judged { events, delivered_at, answers, .. } = judged;
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, _room: room }).await;
+    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, raw, _room: room }).await;
 }

@@ -6,21 +6,25 @@ use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::Worker;
 use super::session::{Round, record};
+use crate::archive::ArchiveError;
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
 use crate::event::Event;
 use crate::ledger::{Done, LedgerError, Seen, State};
-use crate::message::Digest;
+use crate::message::{Digest, RawMail};
 use crate::pop3::{Listed, Retry};
 use crate::sink::{Outcome, Parcel, Record};
 use crate::telemetry::{BatchPublished, Published};
 use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Mails published at once.
 const BATCH: usize = 500;
+/// Mails written to the archive side by side: most of the time is spent waiting for the disk.
+const ARCHIVED_AT_ONCE: usize = 16;
 /// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
 const MAX_EVENT: usize = 900_000;
 
@@ -31,6 +35,8 @@ pub(super) struct Ready {
     pub(super) size: u64,
     pub(super) events: Vec<Event>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
+    /// The mail itself, where it is to be archived.
+    pub(super) raw: Option<RawMail>,
     /// DNS answers to be written down.
     pub(super) answers: Option<Recorded>,
     /// Its share of what may be in flight, until its events were acknowledged.
@@ -99,6 +105,8 @@ impl Publisher {
                 publish.push(ready);
             }
         }
+        // Before anybody can read of it, and so before anything can be deleted.
+        self.archive(&mut publish).await?;
         let answers: Vec<_> = publish.iter_mut().filter_map(|r| Some((r.digest, r.answers.take()?))).collect();
         if !answers.is_empty() {
             self.worker.line.write_down(&self.mailbox.name, answers).await;
@@ -174,6 +182,24 @@ impl Publisher {
             .finished
             .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Keeps the raw mails, a few side by side.
+    async fn archive(&mut self, mails: &mut [Ready]) -> Result<(), ArchiveError> {
+        let Some(archive) = &self.worker.archive else { return Ok(()) };
+        let mailbox = &self.mailbox.name;
+        let mut writing = Vec::with_capacity(mails.len());
+        for mail in mails {
+            if let Some(raw) = mail.raw.take() {
+                writing.push(archive.keep(mailbox, raw, mail.answers.as_ref()).boxed());
+            }
+        }
+        let mut kept = futures_util::stream::iter(writing).buffer_unordered(ARCHIVED_AT_ONCE);
+        while let Some(result) = kept.next().await {
+            result?;
+            self.pass.run.archived += 1;
+        }
+        Ok(())
     }
 
     fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {

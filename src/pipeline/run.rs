@@ -4,13 +4,15 @@ use super::access::Access;
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
+use crate::archive::{Archive, ArchiveError, Swept};
 use crate::config::{Config, Limits, Mailbox};
 use crate::event::run::{DnsRun, MailboxRun, RunData};
 use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
+use crate::message::Digest;
 use crate::sink::{Outcome, Record, Sink};
 use crate::telemetry::{Metrics, PassEnded};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub struct Worker {
     pub line: Line,
     pub sink: Arc<dyn Sink>,
     pub ledger: Arc<dyn Ledger>,
+    /// Where the raw mails are kept, if anywhere.
+    pub archive: Option<Archive>,
     pub topic: Arc<str>,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
@@ -81,6 +85,7 @@ impl Worker {
             line,
             sink,
             ledger,
+            archive: None,
             topic,
             dry_run,
             access: Arc::clone(&shared.access),
@@ -96,6 +101,12 @@ impl Worker {
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, keeping the raw mails here.
+    #[must_use]
+    pub fn archiving(self, archive: Option<Archive>) -> Self {
+        Self { archive, ..self }
     }
 
     /// The same, beside other runs.
@@ -152,6 +163,8 @@ pub struct RunReport {
     pub ended_at: DateTime<Utc>,
     /// What name resolution did.
     pub dns: DnsRun,
+    /// Mails that were removed from the archive because they are old.
+    pub archive_removed: u64,
 }
 
 impl RunReport {
@@ -213,6 +226,7 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
         started_at,
         ended_at: worker.now(),
         dns: worker.line.dns_counts(),
+        archive_removed: 0,
     };
     for (_, run, failure) in results {
         if let Some(failure) = failure {
@@ -220,10 +234,27 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
         }
         report.mailboxes.push(run);
     }
+    match worker.sweep_archive(report.ended_at).await {
+        Ok(swept) => report.archive_removed = swept.removed,
+        // The mails were published all the same, and the next run looks again.
+        Err(error) => report.failures.push(("archive".to_owned(), error.into())),
+    }
+    report.ended_at = worker.now();
     report
 }
 
 impl Worker {
+    /// Removes from the archive what is older than its retention; a run that is to end leaves that to the next.
+    async fn sweep_archive(&self, now: DateTime<Utc>) -> Result<Swept, ArchiveError> {
+        let retention = self.config.archive.as_ref().and_then(|setting| setting.retention);
+        let before = retention.and_then(|span| now.checked_sub_signed(TimeDelta::from_std(span.0).ok()?));
+        let (Some(archive), Some(before), false) = (&self.archive, before, self.dry_run || self.is_stopping()) else {
+            return Ok(Swept::default());
+        };
+        let [a, b, c, d, ..] = Digest::of(self.line.run_id().as_bytes()).0;
+        archive.sweep(before, u32::from_be_bytes([a, b, c, d]).into()).await
+    }
+
     /// Publishes the summary of a run that ends with `exit_code`.
     ///
     /// # Errors
@@ -240,6 +271,7 @@ impl Worker {
             mailboxes: report.mailboxes.clone(),
             events: report.events(),
             dns: report.dns,
+            archive_removed: report.archive_removed,
         };
         let event = RunEvent::of_run(self.line.type_prefix(), data);
         let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);

@@ -129,6 +129,7 @@ impl PassEnded<'_> {
             known = run.known,
             before_start = run.before_start,
             refused = run.refused,
+            archived = run.archived,
             deleted = run.deleted,
             octets = run.octets,
             duration_ms = run.duration_ms,
