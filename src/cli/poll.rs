@@ -17,6 +17,7 @@ use chrono::Utc;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One pass over the mailboxes.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ pub struct Args {
     /// Print the events instead of publishing them; record and delete nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Delete what guards would withhold: you have looked at it. For this run only.
+    #[arg(long, conflicts_with = "dry_run")]
+    allow_deletes: bool,
     /// Push the run's metrics to this Pushgateway when it ends.
     #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
     metrics_push: Option<String>,
@@ -66,7 +70,8 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
-    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics).await;
+    let mode = Mode { dry_run: args.dry_run, allow_deletes: args.allow_deletes };
+    let polled = poll(config, mailboxes, rules, mode, &metrics).await;
     if let Err(failure) = &polled {
         RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
     }
@@ -85,18 +90,26 @@ pub async fn main(args: Args) -> Exit {
     }
 }
 
+/// What a person asked of this run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mode {
+    pub dry_run: bool,
+    pub allow_deletes: bool,
+}
+
 /// Sets everything up and takes one run through.
 pub(crate) async fn poll(
     config: Config,
     mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
-    dry_run: bool,
+    Mode { dry_run, allow_deletes }: Mode,
     metrics: &Arc<Metrics>,
 ) -> Result<(RunReport, Exit), Failure> {
     let (sink, its_ledger): (Arc<dyn Sink>, _) =
         if dry_run { (Arc::new(LineSink::new(std::io::stdout())), None) } else { sink(&config, metrics).await? };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
-    let worker = Arc::new(worker(config, rules, sink, ledger, dry_run, metrics)?);
+    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?.allowing_deletes(allow_deletes);
+    let worker = Arc::new(worker);
     let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
     signals.abort();
@@ -124,6 +137,13 @@ pub(super) fn worker(
     Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).archiving(archive).counting(Arc::clone(metrics)))
 }
 
+/// A run's time: what was fetched when it is up is finished.
+async fn end_in_time(worker: Arc<Worker>, time: Duration) {
+    tokio::time::sleep(time).await;
+    tracing::info!("limits.run_time is up: what was fetched is finished, the rest stays for the next run");
+    worker.end_in_time();
+}
+
 /// The archive that a configuration asks for.
 pub(super) fn archive(config: &Config) -> Result<Option<Archive>, Failure> {
     let Some(setting) = &config.archive else { return Ok(None) };
@@ -133,7 +153,11 @@ pub(super) fn archive(config: &Config) -> Result<Option<Archive>, Failure> {
 
 /// Takes one run through, its summary included.
 pub(super) async fn one_run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> (RunReport, Exit) {
+    let budget = worker.config.limits.run_time.map(|span| tokio::spawn(end_in_time(Arc::clone(worker), span.0)));
     let report = run(worker, mailboxes).await;
+    if let Some(budget) = budget {
+        budget.abort();
+    }
     let mut class = report.worst();
     let code = |class: Option<FailureClass>| class.map_or(Exit::Success, Exit::from);
     // With Kafka failing already, the summary would only wait for another time-out.

@@ -353,6 +353,7 @@ impl Checks<'_> {
             ("read_timeout", limits.read_timeout, (Duration::from_millis(100), "100ms")),
             ("command_timeout", limits.command_timeout, (Duration::from_secs(1), "1s")),
             ("session_time", limits.session_time, (Duration::from_secs(1), "1s")),
+            ("run_time", limits.run_time.unwrap_or(Span::seconds(1)), (Duration::from_secs(1), "1s")),
         ] {
             if value < least {
                 self.report(&key(name), &[&key(name)], format!("must be at least {text}"));

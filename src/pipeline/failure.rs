@@ -20,6 +20,8 @@ pub enum FailureClass {
     Kafka,
     /// A server refused a login.
     Credentials,
+    /// A guard withheld deletes until a person has looked.
+    Withheld,
     /// It may work at the next run.
     Temporary,
 }

@@ -97,9 +97,10 @@ async fn fetch_all(
     let mut result = FetchResult::default();
     while let Some((number, size)) = client.upcoming() {
         let overtime = until.is_some_and(|until| Instant::now() >= until);
-        if worker.is_stopping() || judged.is_closed() || overtime {
+        let stopping = worker.is_stopping();
+        if stopping || judged.is_closed() || overtime {
             // RETRs may be under way: QUIT would wait behind them, so what is outstanding is read.
-            result.overtime |= overtime;
+            result.overtime |= overtime || stopping;
             client.cancel();
             if client.upcoming().is_none() {
                 break;

@@ -9,6 +9,7 @@ mod access;
 mod assemble;
 mod failure;
 mod fetch;
+mod guard;
 mod line;
 mod pass;
 mod plan;

@@ -5,11 +5,11 @@ use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::Worker;
-use super::session::{Round, record};
+use super::session::{Finished, Round, record};
 use crate::archive::ArchiveError;
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::ledger::{Done, LedgerError, Seen, State};
 use crate::message::{Digest, RawMail};
 use crate::pop3::{Listed, Retry};
@@ -41,6 +41,14 @@ pub(super) struct Ready {
     pub(super) answers: Option<Recorded>,
     /// Its share of what may be in flight, until its events were acknowledged.
     pub(super) _room: OwnedSemaphorePermit,
+}
+
+impl Ready {
+    /// A mail with these octets is through.
+    fn finished(&self, listed: Listed, seen: Seen) -> Finished {
+        let unclassified = self.events.iter().any(|event| event.data.verdict.kind() == Kind::Unclassified);
+        Finished { listed, published_at: seen.at, unclassified }
+    }
 }
 
 /// Publishes and records what was judged.
@@ -77,7 +85,7 @@ impl Publisher {
     }
 
     async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Broken> {
-        let mut done: Vec<(Listed, Done)> = Vec::new();
+        let mut done: Vec<(Finished, Done)> = Vec::new();
         let mut publish: Vec<Ready> = Vec::new();
         let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
         for ready in batch {
@@ -92,12 +100,12 @@ impl Publisher {
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((ready.finished(ready.listed.clone(), seen), finished(&ready.listed, ready.digest, seen, now)));
             } else if self.is_before_start(&ready, now) {
                 self.pass.run.before_start += 1;
                 let seen = Seen { state: State::BeforeStart, at: now };
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((ready.finished(ready.listed.clone(), seen), finished(&ready.listed, ready.digest, seen, now)));
             } else if let Some(others) = twins.get_mut(&ready.digest) {
                 others.push(ready.listed);
             } else {
@@ -148,7 +156,7 @@ impl Publisher {
                     self.pass.settled.add(ready.digest, seen);
                     for listed in others.into_iter().chain([ready.listed.clone()]) {
                         let record = finished(&listed, ready.digest, seen, now);
-                        done.push((listed, record));
+                        done.push((ready.finished(listed, seen), record));
                     }
                 }
                 Outcome::Refused(reason) => {
@@ -180,7 +188,7 @@ impl Publisher {
         }
         self.round
             .finished
-            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
+            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(finished, _)| finished));
         failure.map_or(Ok(()), Err)
     }
 

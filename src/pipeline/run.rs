@@ -5,8 +5,8 @@ use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
 use crate::archive::{Archive, ArchiveError, Swept};
-use crate::config::{Config, Limits, Mailbox};
-use crate::event::run::{DnsRun, MailboxRun, RunData};
+use crate::config::{Config, Guards, Limits, Mailbox};
+use crate::event::run::{DnsRun, EndedEarly, MailboxRun, RunData};
 use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::message::Digest;
@@ -63,6 +63,8 @@ pub struct Worker {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     stopping: AtomicBool,
+    out_of_time: AtomicBool,
+    allow_deletes: bool,
     stop: Notify,
     clock: fn() -> DateTime<Utc>,
 }
@@ -92,6 +94,8 @@ impl Worker {
             shared,
             metrics: Arc::new(Metrics::new("", clock())),
             stopping: AtomicBool::new(false),
+            out_of_time: AtomicBool::new(false),
+            allow_deletes: false,
             stop: Notify::new(),
             clock,
         }
@@ -107,6 +111,17 @@ impl Worker {
     #[must_use]
     pub fn archiving(self, archive: Option<Archive>) -> Self {
         Self { archive, ..self }
+    }
+
+    /// The same; with `true` guards do not hold: a person has looked.
+    #[must_use]
+    pub fn allowing_deletes(self, allow_deletes: bool) -> Self {
+        Self { allow_deletes, ..self }
+    }
+
+    /// The guards that hold.
+    pub(super) fn guards(&self) -> Option<&Guards> {
+        (!self.allow_deletes && !self.dry_run).then_some(&self.config.guards)
     }
 
     /// The same, beside other runs.
@@ -125,6 +140,12 @@ impl Worker {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.stop.notify_waiters();
+    }
+
+    /// Ends the run as [`Self::stop`] does: its time is up.
+    pub fn end_in_time(&self) {
+        self.out_of_time.store(true, Ordering::Relaxed);
+        self.stop();
     }
 
     /// Waits until [`Self::stop`] is called.
@@ -165,6 +186,8 @@ pub struct RunReport {
     pub dns: DnsRun,
     /// Mails that were removed from the archive because they are old.
     pub archive_removed: u64,
+    /// Why not everything was done, where that was no failure.
+    pub ended_early: Option<EndedEarly>,
 }
 
 impl RunReport {
@@ -227,12 +250,17 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
         ended_at: worker.now(),
         dns: worker.line.dns_counts(),
         archive_removed: 0,
+        ended_early: None,
     };
     for (_, run, failure) in results {
         if let Some(failure) = failure {
             report.failures.push((run.id.clone(), failure));
         }
         report.mailboxes.push(run);
+    }
+    if report.mailboxes.iter().any(|mailbox| mailbox.unfinished) {
+        let in_time = worker.out_of_time.load(Ordering::Relaxed);
+        report.ended_early = Some(if in_time { EndedEarly::RunTime } else { EndedEarly::Stopped });
     }
     match worker.sweep_archive(report.ended_at).await {
         Ok(swept) => report.archive_removed = swept.removed,
@@ -267,6 +295,7 @@ impl Worker {
             ruleset_version: self.line.rules().version().to_owned(),
             started_at: report.started_at,
             ended_at: report.ended_at,
+            ended_early: report.ended_early,
             exit_code,
             mailboxes: report.mailboxes.clone(),
             events: report.events(),

@@ -3,6 +3,7 @@
 use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::fetch::{Job, fetch_round};
+use super::guard::{expected, judge, numbers};
 use super::line::Place;
 use super::pass::Pass;
 use super::plan::{Plan, is_due, without_doubles};
@@ -19,11 +20,19 @@ use std::sync::Arc;
 /// Octets asked for ahead, at most.
 const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
 
+/// A mail that is through: published, in this run or an earlier one.
+pub(super) struct Finished {
+    pub(super) listed: Listed,
+    pub(super) published_at: DateTime<Utc>,
+    /// By the rules of this run, also where an earlier one published it.
+    pub(super) unclassified: bool,
+}
+
 /// What happened to the mails of one round.
 #[derive(Default)]
 pub(super) struct Round {
     /// Mails that may be deleted, if the mailbox's retention says so.
-    pub(super) finished: Vec<(Listed, DateTime<Utc>)>,
+    pub(super) finished: Vec<Finished>,
     /// UIDLs that the ledger has from this session.
     pub(super) recorded: Vec<String>,
     pub(super) broken: Option<Broken>,
@@ -39,8 +48,16 @@ pub(super) async fn session(
     pass: &mut Pass,
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
-    let mut client = enter(worker, mailbox, pass).await?;
-    let listed = without_doubles(client.list().await?);
+    let entered = async {
+        let mut client = enter(worker, mailbox, pass).await?;
+        let listed = without_doubles(client.list().await?);
+        Ok::<_, Broken>((client, listed))
+    };
+    let (mut client, listed) = tokio::select! {
+        entered = entered => entered?,
+        // Nothing is under way yet that would have to be finished.
+        () = worker.stopped() => return Ok(true),
+    };
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
@@ -48,7 +65,17 @@ pub(super) async fn session(
         telemetry::Listed { mailbox: &mailbox.name, mails: pass.run.listed, octets }.tell(&worker.metrics);
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
     }
-    let plan = Plan::new(mailbox, listed, &known, pass, worker.now());
+    let mut plan = Plan::new(mailbox, listed, &known, pass, worker.now());
+    if let Some(guards) = worker.guards() {
+        let sure = expected(mailbox.retention, mailbox.start, plan.fresh.len(), plan.due.len());
+        if pass.withheld.is_none() {
+            pass.withhold(numbers(guards, pass.tally.deletes + sure, pass.run.listed));
+        }
+        if pass.withheld.is_some() {
+            // They would only be fetched to be deleted.
+            plan.known += std::mem::take(&mut plan.due).len() as u64;
+        }
+    }
     if !pass.begun {
         pass.run.known += plan.known;
         pass.begun = true;
@@ -100,8 +127,17 @@ pub(super) async fn session(
         return Ok(false);
     }
     let now = worker.now();
-    let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
-    let mut due: Vec<Listed> = due.collect();
+    let mut due = round.finished;
+    due.retain(|mail| is_due(mailbox.retention, mail.published_at, now));
+    if let Some(guards) = worker.guards() {
+        pass.tally.deletes += due.len() as u64;
+        pass.tally.unclassified += due.iter().filter(|mail| mail.unclassified).count() as u64;
+        pass.withhold(judge(guards, pass.tally, pass.run.listed));
+    }
+    if pass.withheld.is_some() {
+        due.clear();
+    }
+    let mut due: Vec<Listed> = due.into_iter().map(|mail| mail.listed).collect();
     due.sort_by_key(|mail| mail.number);
     finish(worker, client, mailbox, due.clone(), &mut pass.run).await?;
     pass.settled.delete_tried(&due);

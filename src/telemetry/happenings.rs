@@ -131,6 +131,8 @@ impl PassEnded<'_> {
             refused = run.refused,
             archived = run.archived,
             deleted = run.deleted,
+            deletes_withheld = run.deletes_withheld,
+            unfinished = run.unfinished,
             octets = run.octets,
             duration_ms = run.duration_ms,
             events = %kinds(&run.events),
@@ -155,9 +157,12 @@ impl PassEnded<'_> {
         let class = self.failure.map(|f| f.class).or((run.refused > 0).then_some(FailureClass::Temporary));
         metrics.passes.get_or_create(&of(outcome(class))).inc();
         metrics.pass_duration.get_or_create(&label).observe(Duration::from_millis(run.duration_ms).as_secs_f64());
-        metrics.mailbox_up.get_or_create(&label).set(i64::from(class.is_none()));
+        metrics.withheld.get_or_create(&label).set(whole(run.deletes_withheld));
+        // A mailbox whose deletes wait for a person gave its events all the same.
+        let went_well = matches!(class, None | Some(FailureClass::Withheld));
+        metrics.mailbox_up.get_or_create(&label).set(i64::from(went_well));
         metrics.mailbox_pass.get_or_create(&label).set(timestamp(self.now));
-        if class.is_none() {
+        if went_well {
             metrics.mailbox_success.get_or_create(&label).set(timestamp(self.now));
         }
     }
@@ -275,6 +280,7 @@ fn outcome(class: Option<FailureClass>) -> &'static str {
         Some(FailureClass::Fenced) => "fenced",
         Some(FailureClass::Kafka) => "kafka",
         Some(FailureClass::Credentials) => "credentials",
+        Some(FailureClass::Withheld) => "withheld",
         Some(FailureClass::Temporary) => "temporary",
     }
 }

@@ -79,6 +79,7 @@ pub struct Metrics {
     pub(super) mails: Family<MailboxOutcome, Counter>,
     pub(super) fetched: Family<Mailbox, Counter>,
     pub(super) deleted: Family<Mailbox, Counter>,
+    pub(super) withheld: Family<Mailbox, Gauge>,
     pub(super) octets: Family<Mailbox, Counter>,
     pub(super) mail_age: Durations<Mailbox>,
 
@@ -199,6 +200,7 @@ impl Metrics {
             mails: book.count("mails", "Mails, by what became of them"),
             fetched: book.count("mails_fetched", "Mails fetched"),
             deleted: book.count("mails_deleted", "Mails whose deletion was committed"),
+            withheld: book.count("mailbox_deletes_withheld", "Mails that a guard kept the last run from deleting"),
             octets: book.bytes("fetched", "Octets fetched"),
             mail_age: book.seconds(
                 "mail_age",
@@ -252,6 +254,7 @@ impl Metrics {
         self.mailbox_success.remove(&label);
         self.mailbox_mails.remove(&label);
         self.mailbox_size.remove(&label);
+        self.withheld.remove(&label);
     }
 
     /// The label of a provider: rules of the configuration can name any number.
