@@ -73,9 +73,14 @@ impl Archive {
         Ok(())
     }
 
+    /// Removes parts of files that killed workers left in a part of a mailbox.
+    pub async fn remove_abandoned(&self, mailbox: &str, first: u8) {
+        self.abandoned(&format!("{mailbox}/{first:02x}"), SystemTime::now().checked_sub(ABANDONED)).await;
+    }
+
     /// Removes the parts of files that killed workers left: they hold mail as well. What cannot be removed now is seen
     /// again.
-    pub(super) async fn abandoned(&self, folder: &str, before: Option<SystemTime>) {
+    async fn abandoned(&self, folder: &str, before: Option<SystemTime>) {
         let (Some(root), Some(before)) = (&self.folder, before) else { return };
         let folder = root.join(folder);
         let _ = tokio::task::spawn_blocking(move || {

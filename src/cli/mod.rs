@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod exit;
 mod explain;
+mod forget;
 mod log;
 mod mails;
 mod poll;
@@ -14,6 +15,7 @@ mod rules;
 mod run;
 mod schema;
 mod setup;
+mod shard;
 mod table;
 mod token;
 
@@ -59,6 +61,8 @@ enum Command {
     Rules(rules::Args),
     /// Make and verify the signed tokens that campaign mails carry.
     Token(token::Args),
+    /// Find, and remove, what this program has stored about a person.
+    Forget(forget::Args),
     /// Print a published JSON Schema: event, run or config.
     Schema(schema::Args),
 }
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::main(args).await,
             Command::Rules(args) => rules::main(&args),
             Command::Token(args) => token::main(&args),
+            Command::Forget(args) => forget::main(args).await,
             Command::Schema(args) => schema::main(&args),
         }
     });

@@ -114,7 +114,11 @@ pub fn data(
             addresses: around.place.privacy.addresses,
             text: around.place.privacy.text,
             hash_key_id: None,
-            retain_until: None,
+            retain_until: around
+                .place
+                .privacy
+                .retain
+                .and_then(|span| around.delivered_at.unwrap_or(occurred_at).checked_add_signed(span)),
         },
         original: finding.original.as_ref().map(|o| original(line, o)),
         content: finding.words.as_ref().map(content),

@@ -155,9 +155,11 @@ async fn judge(
     };
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     let (digest, size) = (raw.digest(), raw.size());
+    // Too large to be kept: where deleting waits for a safe copy, the mailbox has the only one.
+    let only_copy = raw.is_cut() && worker.line.archives(&place.mailbox);
     // What is known already is not archived again; whether it is, the publisher sees.
     let raw = worker.archive.as_ref().and(worker.line.archive_ref(&place.mailbox, &raw)).map(|_| raw);
     let Judged { events, delivered_at, answers, .. } = judged;
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, raw, _room: room }).await;
+    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, raw, only_copy, _room: room }).await;
 }

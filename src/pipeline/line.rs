@@ -358,7 +358,12 @@ impl Line {
 
     /// The name of a mail in the archive, where it is kept there: of one that is too large only the beginning is known.
     pub(super) fn archive_ref(&self, mailbox: &str, raw: &RawMail) -> Option<Reference> {
-        (self.settings.archived.contains(mailbox) && !raw.is_cut()).then(|| Reference::new(mailbox, raw.digest()))
+        (self.archives(mailbox) && !raw.is_cut()).then(|| Reference::new(mailbox, raw.digest()))
+    }
+
+    /// Whether the mails of a mailbox are archived.
+    pub(super) fn archives(&self, mailbox: &str) -> bool {
+        self.settings.archived.contains(mailbox)
     }
 
     pub(super) fn settings(&self) -> &LineSettings {

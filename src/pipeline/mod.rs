@@ -20,6 +20,6 @@ mod settled;
 
 pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};
-pub use line::{Judged, Line, LineSettings, Place, Records, SetupError};
+pub use line::{Judged, Line, LineSettings, Place, Records, SetupError, policy};
 pub use pass::pass;
 pub use run::{RunReport, Shared, Worker, run};

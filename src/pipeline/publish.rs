@@ -37,6 +37,8 @@ pub(super) struct Ready {
     pub(super) delivered_at: Option<DateTime<Utc>>,
     /// The mail itself, where it is to be archived.
     pub(super) raw: Option<RawMail>,
+    /// The mailbox should have an archive's copy of it before it is deleted, and cannot.
+    pub(super) only_copy: bool,
     /// DNS answers to be written down.
     pub(super) answers: Option<Recorded>,
     /// Its share of what may be in flight, until its events were acknowledged.
@@ -47,7 +49,7 @@ impl Ready {
     /// A mail with these octets is through.
     fn finished(&self, listed: Listed, seen: Seen) -> Finished {
         let unclassified = self.events.iter().any(|event| event.data.verdict.kind() == Kind::Unclassified);
-        Finished { listed, published_at: seen.at, unclassified }
+        Finished { listed, published_at: seen.at, unclassified, only_copy: self.only_copy }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Finished {
     pub(super) published_at: DateTime<Utc>,
     /// By the rules of this run, also where an earlier one published it.
     pub(super) unclassified: bool,
+    /// It is too large for the archive, so it stays.
+    pub(super) only_copy: bool,
 }
 
 /// What happened to the mails of one round.
@@ -66,6 +68,12 @@ pub(super) async fn session(
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
     }
     let mut plan = Plan::new(mailbox, listed, &known, pass, worker.now());
+    if worker.line.archives(&mailbox.name) {
+        // Published, and not to be deleted without a copy: fetching it again would be in vain.
+        let due = plan.due.len();
+        plan.due.retain(|mail| mail.size <= limits.message_size.0);
+        plan.known += (due - plan.due.len()) as u64;
+    }
     if let Some(guards) = worker.guards() {
         let sure = expected(mailbox.retention, mailbox.start, plan.fresh.len(), plan.due.len());
         if pass.withheld.is_none() {
@@ -128,7 +136,7 @@ pub(super) async fn session(
     }
     let now = worker.now();
     let mut due = round.finished;
-    due.retain(|mail| is_due(mailbox.retention, mail.published_at, now));
+    due.retain(|mail| !mail.only_copy && is_due(mailbox.retention, mail.published_at, now));
     if let Some(guards) = worker.guards() {
         pass.tally.deletes += due.len() as u64;
         pass.tally.unclassified += due.iter().filter(|mail| mail.unclassified).count() as u64;
