@@ -155,9 +155,8 @@ impl Archive {
             decoder.take(max as u64 + 1).read_to_end(&mut out)?;
             Ok::<_, std::io::Error>(out)
         });
-        let bytes = match unpacked.await {
-            Ok(Ok(bytes)) => bytes,
-            _ => return Err(damaged("it is no zstd file: restore it from a copy, or remove it")),
+        let Ok(Ok(bytes)) = unpacked.await else {
+            return Err(damaged("it is no zstd file: restore it from a copy, or remove it"));
         };
         if bytes.len() > max {
             return Err(damaged("it is larger than limits.message_size: raise the limit to read it"));

@@ -54,7 +54,7 @@ impl Archive {
             match reference_of(&self.prefix, &object.location) {
                 Some(reference) => old.push(reference),
                 // Answers whose mail is gone, or was never written.
-                None if object.location.as_ref().ends_with(".json") => {
+                None if object.location.extension() == Some("json") => {
                     let mail = object.location.as_ref().replace(".json", ".eml.zst");
                     if self.store.head(&mail.into()).await.is_err() {
                         let name = object.location.to_string();
@@ -114,7 +114,12 @@ mod tests {
         let long_ago = SystemTime::now() - Duration::from_hours(24 * 100);
         let path = |name: &str| folder.path().join(name);
         let set_old = |name: &str| {
-            std::fs::File::options().write(true).open(path(name)).expect("opens").set_modified(long_ago).expect("is old");
+            std::fs::File::options()
+                .write(true)
+                .open(path(name))
+                .expect("opens")
+                .set_modified(long_ago)
+                .expect("is old");
         };
         for (text, is_old) in [("old", true), ("new", false), ("older", true)] {
             let mail = RawMail::new(text.into());

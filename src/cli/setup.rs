@@ -28,7 +28,7 @@ pub struct Selection {
     /// Only the mailboxes of this shard, such as 0/4: shard 0 of 4. Shards keep a ledger file each.
     #[arg(long, value_name = "I/N", env = "REPLY_INGEST_SHARD")]
     shard: Option<Shard>,
-    /// How many shards there are, where JOB_COMPLETION_INDEX says which this is, as in an Indexed Job of Kubernetes.
+    /// How many shards there are, where `JOB_COMPLETION_INDEX` says which this is, as in an Indexed Job of Kubernetes.
     #[arg(long, value_name = "N", env = "REPLY_INGEST_SHARDS", conflicts_with = "shard")]
     shards: Option<u32>,
 }
@@ -84,7 +84,9 @@ impl Selection {
         };
         let index = std::env::var("JOB_COMPLETION_INDEX").ok();
         let index = index.and_then(|index| index.parse().ok()).ok_or_else(|| {
-            wrong("--shards needs a number in JOB_COMPLETION_INDEX: outside of an Indexed Job use --shard I/N".to_owned())
+            wrong(
+                "--shards needs a number in JOB_COMPLETION_INDEX: outside of an Indexed Job use --shard I/N".to_owned(),
+            )
         })?;
         Shard::new(index, count).map(Some).map_err(wrong)
     }

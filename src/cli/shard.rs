@@ -68,8 +68,8 @@ fn owner(mailbox: &str, count: u32) -> u32 {
 }
 
 fn score(mailbox: &str, index: u32) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of(format!("{mailbox}\0{index}").as_bytes()).0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let digest = Digest::of(format!("{mailbox}\0{index}").as_bytes());
+    digest.0.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
         ("replies", 0, 0x5b47_eef4_91d8_72e8),
         ("replies", 1, 0x3d30_f4f1_3b87_6a22),
         ("bounces", 10, 0xd33b_8f55_86be_ac93),
-        ("", 4294967295, 0x1674_aa95_8309_8f5a),
+        ("", 4_294_967_295, 0x1674_aa95_8309_8f5a),
     ];
     const OWNERS: [u32; 4] = [2, 1, 1, 2];
 

@@ -162,9 +162,10 @@ mod tests {
 
     #[test]
     fn shares_are_read_and_compared() {
-        for (text, shown) in [("20%", Some("20%")), ("0.5 %", Some("0.50%")), ("100%", Some("100%")), ("33.33%", Some("33.33%"))]
-            .into_iter()
-            .chain(["100.01%", "20", "0.2", "-1%", "%", "1.234%", "655.36%", "+1%"].map(|text| (text, None)))
+        for (text, shown) in
+            [("20%", Some("20%")), ("0.5 %", Some("0.50%")), ("100%", Some("100%")), ("33.33%", Some("33.33%"))]
+                .into_iter()
+                .chain(["100.01%", "20", "0.2", "-1%", "%", "1.234%", "655.36%", "+1%"].map(|text| (text, None)))
         {
             assert_eq!(Share::parse(text).map(|share| share.to_string()).as_deref(), shown, "{text}");
         }

@@ -36,13 +36,9 @@ impl Mentions {
             let longer = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
             let starts = !before(found.start()).is_some_and(|octet| longer(octet) || *octet == b'.');
             // `+` and `=` in front belong to VERP: bounce+ana=example.org@…
-            let after = (octets.get(found.end()), octets.get(found.end() + 1));
-            let ends = match after {
-                (Some(b'.'), Some(next)) => !longer(next),
-                (Some(next), _) => !longer(next),
-                (None, _) => true,
-            };
-            starts && ends
+            let after = octets.get(found.end()..).unwrap_or_default();
+            let after = after.strip_prefix(b".").unwrap_or(after);
+            starts && !after.first().is_some_and(longer)
         })
     }
 }
@@ -62,7 +58,10 @@ mod tests {
             ("Subject: x\r\n\r\nWrite to ana@example.org.\r\n", true),
             ("Subject: x\r\n\r\nhttps://x.example/?to=ana%40example.org&a=b\r\n", true),
             ("Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nV3JpdGUgdG8gYW5hQGV4YW1wbGUub3JnIQ==\r\n", true),
-            ("Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nwrite to ana@exam=\r\nple.org now\r\n", true),
+            (
+                "Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nwrite to ana@exam=\r\nple.org now\r\n",
+                true,
+            ),
             ("Subject: x\r\nContent-Type: text/html\r\n\r\n<a href=\"mailto:ana@example.org\">me</a>\r\n", true),
             ("From: joana@example.org\r\n\r\n", false),
             ("From: j.ana@example.org\r\n\r\n", false),

@@ -82,8 +82,11 @@ pub(super) fn judge(guards: &Guards, tally: Tally, listed: u64) -> Option<Withhe
     let Tally { deletes, unclassified } = tally;
     numbers(guards, deletes, listed).or_else(|| {
         let limit = guards.max_unclassified_share?;
-        (deletes >= MANY && limit.is_exceeded_by(unclassified, deletes))
-            .then_some(Withheld::Unclassified { unclassified, deletes, limit })
+        (deletes >= MANY && limit.is_exceeded_by(unclassified, deletes)).then_some(Withheld::Unclassified {
+            unclassified,
+            deletes,
+            limit,
+        })
     })
 }
 

@@ -129,8 +129,8 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
     let failure = sessions(worker, mailbox, &mut pass).await.err();
     // Everything that was to be done was done, but for what a person has to look at.
     let withheld = pass.withheld.filter(|_| failure.is_none());
-    let withheld = withheld
-        .map(|guard| Failure { class: FailureClass::Withheld, message: guard.message(&mailbox.name) });
+    let withheld =
+        withheld.map(|guard| Failure { class: FailureClass::Withheld, message: guard.message(&mailbox.name) });
     worker.ledger.leave(&mailbox.name);
     let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());

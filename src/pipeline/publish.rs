@@ -102,12 +102,18 @@ impl Publisher {
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.finished(ready.listed.clone(), seen), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((
+                    ready.finished(ready.listed.clone(), seen),
+                    finished(&ready.listed, ready.digest, seen, now),
+                ));
             } else if self.is_before_start(&ready, now) {
                 self.pass.run.before_start += 1;
                 let seen = Seen { state: State::BeforeStart, at: now };
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.finished(ready.listed.clone(), seen), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((
+                    ready.finished(ready.listed.clone(), seen),
+                    finished(&ready.listed, ready.digest, seen, now),
+                ));
             } else if let Some(others) = twins.get_mut(&ready.digest) {
                 others.push(ready.listed);
             } else {

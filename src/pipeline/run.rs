@@ -279,8 +279,8 @@ impl Worker {
         let (Some(archive), Some(before), false) = (&self.archive, before, self.dry_run || self.is_stopping()) else {
             return Ok(Swept::default());
         };
-        let [a, b, c, d, ..] = Digest::of(self.line.run_id().as_bytes()).0;
-        archive.sweep(before, u32::from_be_bytes([a, b, c, d]).into()).await
+        let digest = Digest::of(self.line.run_id().as_bytes());
+        archive.sweep(before, digest.0.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()).await
     }
 
     /// Publishes the summary of a run that ends with `exit_code`.

@@ -79,7 +79,8 @@ async fn what_was_archived_gives_the_same_events_without_the_zone() {
     };
     let (archived, published) = (counts("archived"), counts("published"));
     let all: u64 = run["data"]["events"].as_object().expect("kinds").values().filter_map(Value::as_u64).sum();
-    let events = by_id(consumed(&broker, TOPIC, usize::try_from(all).expect("few"), 20).await.iter().map(Vec::as_slice));
+    let events =
+        by_id(consumed(&broker, TOPIC, usize::try_from(all).expect("few"), 20).await.iter().map(Vec::as_slice));
     let mut names = HashSet::new();
     for (id, event) in &events {
         let mailbox = event["data"]["mailbox"]["id"].as_str().expect("a mailbox");
@@ -196,7 +197,8 @@ async fn a_mail_that_is_too_large_to_read_is_not_archived_and_says_so_by_having_
         event["data"]["message"]["archive_ref"].is_string()
     };
     assert_eq!(events.iter().filter(with).count(), 1);
-    let archive = Archive::existing(&folder.path().join("kept").display().to_string(), std::iter::empty()).expect("opens");
+    let archive =
+        Archive::existing(&folder.path().join("kept").display().to_string(), std::iter::empty()).expect("opens");
     assert_eq!(archive.mails().try_collect::<Vec<_>>().await.expect("lists").len(), 1);
     assert_eq!(server.left(), [1], "it is the only copy, so it stays");
 }
@@ -224,14 +226,17 @@ async fn forget_finds_a_person_and_removes_only_with_yes() {
         async move { archive.mails().try_collect::<Vec<_>>().await.expect("lists").len() }
     };
     let forget = async |more: &[&str]| {
-        let output = program(&[&["forget", "Ana1@Customer.example", "--config", "c.yaml"], more].concat(), folder.path()).await;
+        let output =
+            program(&[&["forget", "Ana1@Customer.example", "--config", "c.yaml"], more].concat(), folder.path()).await;
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).expect("text")
     };
     let listed = forget(&[]).await;
     assert!(listed.contains("4 mails looked through, 2 found, nothing is removed without --yes"), "{listed}");
     assert_eq!(files().await, 4);
-    for words in ["key k7", &key.expect("the event of the first mail"), "no addresses and no words", "DELETE FROM events"] {
+    for words in
+        ["key k7", &key.expect("the event of the first mail"), "no addresses and no words", "DELETE FROM events"]
+    {
         assert!(listed.contains(words), "{words}: {listed}");
     }
     let removed = forget(&["--yes"]).await;

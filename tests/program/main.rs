@@ -6,6 +6,7 @@ mod archive;
 mod commands;
 mod demo;
 mod dns_record;
+mod endings;
 mod faults;
 mod privacy_modes;
 mod scripted;
