@@ -120,6 +120,12 @@ mod tests {
             prop_assert!(after == owner(&name, count) || after == count);
         }
 
+    }
+
+    proptest! {
+        // Each case is thousands of mailboxes.
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
         #[test]
         fn and_about_one_of_n_plus_one_moves(seed in any::<u64>(), count in 1..16_u32) {
             const MAILBOXES: u32 = 2_000;

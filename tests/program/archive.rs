@@ -11,6 +11,7 @@ use reply_ingest::demo::{
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -120,7 +121,6 @@ async fn what_was_archived_gives_the_same_events_without_the_zone() {
     assert!(stderr(&none).contains("no such mail"), "{}", stderr(&none));
 
     // Mails are nobody else's business.
-    use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(path("kept")).expect("is there").permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
 }

@@ -51,7 +51,7 @@ impl Setup {
     }
 
     fn poll(&self, more: &[&str], code: i32) -> String {
-        ended(self.command(more).output().expect("starts"), code)
+        ended(&self.command(more).output().expect("starts"), code)
     }
 
     fn records(&self, topic: &str, count: usize, wait: u64) -> Vec<Value> {
@@ -74,7 +74,7 @@ impl Setup {
     }
 }
 
-fn ended(output: Output, code: i32) -> String {
+fn ended(output: &Output, code: i32) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     stderr
@@ -189,7 +189,7 @@ fn sigterm_finishes_what_was_fetched() {
         sleep(Duration::from_millis(10));
     }
     terminate(worker.id());
-    ended(worker.wait_with_output().expect("ends"), 0);
+    ended(&worker.wait_with_output().expect("ends"), 0);
     let left = setup.server.count();
     assert!((1..40).contains(&left) && setup.server.quits() == 1, "{left}");
     assert_eq!(setup.ids(40).len(), 40 - left);
@@ -206,7 +206,7 @@ fn sigterm_waits_for_no_login() {
     }
     terminate(worker.id());
     // It would sit there for an hour.
-    ended(worker.wait_with_output().expect("ends"), 0);
+    ended(&worker.wait_with_output().expect("ends"), 0);
     assert_eq!(setup.server.count(), 1);
     assert_eq!(setup.run(1).1["unfinished"], true);
 }
@@ -231,7 +231,7 @@ fn shards_divide_the_mailboxes() {
         .envs([("REPLY_INGEST_SHARDS", "2"), ("JOB_COMPLETION_INDEX", "1")])
         .output()
         .expect("starts");
-    ended(in_a_job, 0);
+    ended(&in_a_job, 0);
     let second = polled(&setup, 2);
     assert!(!first.is_empty() && !second.is_empty() && first.is_disjoint(&second), "{first:?} {second:?}");
     let both: BTreeSet<&str> = first.union(&second).map(String::as_str).collect();
