@@ -2,7 +2,7 @@
 
 use super::Where;
 use super::folded::Folded;
-use super::literals;
+use super::literals::Needs;
 use super::rule::{Field, Rule, Table};
 use super::words::{Hit, WordFinder};
 use regex::{Regex, RegexBuilder};
@@ -126,7 +126,7 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Self {
+    pub(super) fn build(rules: &[Rule], needs: &[Option<Needs>], table: Table, field: Field) -> Self {
         let mut words = Words::default();
         let mut patterns = Vec::new();
         let mut bare = Vec::new();
@@ -145,13 +145,14 @@ impl Matcher {
                 words.add(Folded::new(bare).text.into_bytes(), open, of_word);
             }
             if let Some(pattern) = &rule.pattern {
-                match literals::required(pattern) {
-                    Some(literals) => {
+                match needs.get(at).and_then(Option::as_ref) {
+                    Some(Needs::Literal(literals)) => {
                         for literal in literals {
-                            words.add(literal, (true, true), Of::Pattern(patterns.len()));
+                            words.add(literal.clone().into_bytes(), (true, true), Of::Pattern(patterns.len()));
                         }
                     }
-                    None => bare.push((patterns.len(), literals::hints(pattern))),
+                    Some(Needs::Hint(hints)) => bare.push((patterns.len(), Some(hints.clone()))),
+                    Some(Needs::Nothing) | None => bare.push((patterns.len(), None)),
                 }
                 patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
             }

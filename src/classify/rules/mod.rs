@@ -36,54 +36,16 @@ pub use folded::Folded;
 pub use rule::{Facts, Field, Rule, Table, When};
 
 use super::policy::BouncePolicy;
+use literals::Needs;
 use matcher::Matcher;
-use rule::RuleFile;
+use rule::{Prepared, RuleFile};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-/// The rule files that are part of the program.
-const EMBEDDED: &[(&str, &str)] = &[
-    ("auto_reply.toml", include_str!("auto_reply.toml")),
-    ("bounce_category.toml", include_str!("bounce_category.toml")),
-    ("bounce_code.toml", include_str!("bounce_code.toml")),
-    ("bounce_provider.toml", include_str!("bounce_provider.toml")),
-    ("challenge.toml", include_str!("challenge.toml")),
-    ("other.toml", include_str!("other.toml")),
-    ("provider.toml", include_str!("provider.toml")),
-    ("provider_host.toml", include_str!("provider_host.toml")),
-    ("receipt.toml", include_str!("receipt.toml")),
-    ("report.toml", include_str!("report.toml")),
-    ("unsubscribe.toml", include_str!("unsubscribe.toml")),
-    ("people/ar.toml", include_str!("people/ar.toml")),
-    ("people/cs.toml", include_str!("people/cs.toml")),
-    ("people/da.toml", include_str!("people/da.toml")),
-    ("people/de.toml", include_str!("people/de.toml")),
-    ("people/el.toml", include_str!("people/el.toml")),
-    ("people/en.toml", include_str!("people/en.toml")),
-    ("people/es.toml", include_str!("people/es.toml")),
-    ("people/fi.toml", include_str!("people/fi.toml")),
-    ("people/fr.toml", include_str!("people/fr.toml")),
-    ("people/he.toml", include_str!("people/he.toml")),
-    ("people/hu.toml", include_str!("people/hu.toml")),
-    ("people/id.toml", include_str!("people/id.toml")),
-    ("people/it.toml", include_str!("people/it.toml")),
-    ("people/ja.toml", include_str!("people/ja.toml")),
-    ("people/ko.toml", include_str!("people/ko.toml")),
-    ("people/nl.toml", include_str!("people/nl.toml")),
-    ("people/no.toml", include_str!("people/no.toml")),
-    ("people/pl.toml", include_str!("people/pl.toml")),
-    ("people/pt.toml", include_str!("people/pt.toml")),
-    ("people/ro.toml", include_str!("people/ro.toml")),
-    ("people/ru.toml", include_str!("people/ru.toml")),
-    ("people/sv.toml", include_str!("people/sv.toml")),
-    ("people/th.toml", include_str!("people/th.toml")),
-    ("people/tr.toml", include_str!("people/tr.toml")),
-    ("people/uk.toml", include_str!("people/uk.toml")),
-    ("people/vi.toml", include_str!("people/vi.toml")),
-    ("people/zh.toml", include_str!("people/zh.toml")),
-];
+/// The rules that are part of the program, as `build.rs` made them of the files in this folder.
+const EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Octets of a header that rules look at.
 const HEADER: usize = 4 * 1024;
@@ -97,6 +59,8 @@ pub enum RuleError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error("the rules that are part of the program cannot be read: build it anew")]
+    Embedded(#[source] serde_json::Error),
     #[error("rule {id}: {problem}")]
     Rule { id: String, problem: String },
     #[error("rule {id}: its pattern is no regular expression that this program takes")]
@@ -110,6 +74,8 @@ pub enum RuleError {
 /// All rules, ready to match, and the policy that goes with them.
 pub struct Rules {
     list: Vec<Rule>,
+    /// What the pattern of each needs.
+    needs: Vec<Option<Needs>>,
     /// Those that are the user's, also where they took the place of one of the program's.
     users: BTreeSet<usize>,
     /// The domains and hosts of providers.
@@ -166,32 +132,36 @@ impl Rules {
     /// # Errors
     /// When a file is no rule file, or a rule is wrong.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let embedded = EMBEDDED.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned()));
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let embedded: Vec<Prepared> = serde_json::from_str(EMBEDDED).map_err(RuleError::Embedded)?;
+        let (mut rules, mut needs): (Vec<Rule>, Vec<Option<Needs>>) =
+            embedded.into_iter().map(|p| (p.rule, p.needs)).unzip();
         let mut users = BTreeSet::new();
-        for (number, (name, text)) in embedded.chain(files.iter().cloned()).enumerate() {
-            let file: RuleFile =
-                toml::from_str(&text).map_err(|e| RuleError::Syntax { file: name, source: Box::new(e) })?;
-            for rule in file.rule {
-                rule.check()?;
-                let at = *place.entry(rule.id.clone()).or_insert(rules.len());
-                match rules.get_mut(at) {
-                    Some(old) => *old = rule,
-                    None => rules.push(rule),
-                }
-                if number >= EMBEDDED.len() {
+        if !files.is_empty() {
+            let mut place: HashMap<String, usize> = rules.iter().map(|r| r.id.clone()).zip(0..).collect();
+            for (name, text) in files {
+                let file: RuleFile =
+                    toml::from_str(text).map_err(|e| RuleError::Syntax { file: name.clone(), source: Box::new(e) })?;
+                for rule in file.rule {
+                    rule.check()?;
+                    let needed = rule.pattern.as_deref().map(Needs::of);
+                    let at = *place.entry(rule.id.clone()).or_insert(rules.len());
+                    if let (Some(old), Some(old_needs)) = (rules.get_mut(at), needs.get_mut(at)) {
+                        (*old, *old_needs) = (rule, needed);
+                    } else {
+                        rules.push(rule);
+                        needs.push(needed);
+                    }
                     users.insert(at);
                 }
             }
         }
-        let rules = Self::build(rules, users, policy);
+        let rules = Self::build(rules, needs, users, policy);
         // What users write is tried at once; what is embedded, by a test.
         rules.tried(|at| rules.users.contains(&at))?;
         Ok(rules)
     }
 
-    fn build(rules: Vec<Rule>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
+    fn build(rules: Vec<Rule>, needs: Vec<Option<Needs>>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
         let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f)));
         let matchers = keys.map(|key| (key, OnceLock::new())).collect();
         let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
@@ -201,12 +171,13 @@ impl Rules {
             }
         }
         let mut digester = crate::message::Digester::default();
-        for rule in &rules {
+        digester.update(EMBEDDED.as_bytes());
+        for rule in users.iter().filter_map(|at| rules.get(*at)) {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }
         digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
         let version = digester.finish().to_string().chars().take(12).collect();
-        Self { list: rules, users, suffixes, matchers, policy, version }
+        Self { list: rules, needs, users, suffixes, matchers, policy, version }
     }
 
     /// Makes now what these rules need, which otherwise waits until a text asks for it.
@@ -224,7 +195,7 @@ impl Rules {
 
     fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
         let made = self.matchers.get(&(table, field))?;
-        Some(made.get_or_init(|| Matcher::build(&self.list, table, field)))
+        Some(made.get_or_init(|| Matcher::build(&self.list, &self.needs, table, field)))
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -354,8 +325,8 @@ mod tests {
     #[test]
     fn embedded_ids_are_unique() {
         let mut seen = std::collections::BTreeSet::new();
-        for line in super::EMBEDDED.iter().flat_map(|(_, text)| text.lines()).filter(|l| l.starts_with("id = ")) {
-            assert!(seen.insert(line), "{line} stands twice: the later one hides the other");
+        for rule in Rules::embedded().expect("embedded rules are right").all() {
+            assert!(seen.insert(&rule.id), "{} stands twice", rule.id);
         }
     }
 
@@ -364,6 +335,9 @@ mod tests {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert!(!rules.all().is_empty());
         rules.tried(|_| true).expect("embedded rules can be matched");
+        for rule in rules.all() {
+            rule.check().expect("embedded rules are right");
+        }
         let wrong: Vec<String> = rules.faults().iter().map(ToString::to_string).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
