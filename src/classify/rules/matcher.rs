@@ -1,9 +1,9 @@
-//! The rules of one table that look at one field, matched together in one go.
+//! The rules that look at one field, of one table or several, matched together in one go.
 
 use super::Where;
 use super::folded::Folded;
 use super::literals::Needs;
-use super::rule::{Field, Rule, Table};
+use super::rule::Rule;
 use super::words::{Hit, WordFinder};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
@@ -126,13 +126,13 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn build(rules: &[Rule], needs: &[Option<Needs>], table: Table, field: Field) -> Self {
+    pub(super) fn build(rules: &[Rule], needs: &[Option<Needs>], is_of_it: impl Fn(&Rule) -> bool) -> Self {
         let mut words = Words::default();
         let mut patterns = Vec::new();
         let mut bare = Vec::new();
         let mut wordless = Vec::new();
         let mut beside = BTreeMap::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == table && r.fields.contains(&field)) {
+        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| is_of_it(r)) {
             if rule.is_wordless() {
                 wordless.push(at);
             }

@@ -28,11 +28,13 @@ mod examples;
 mod folded;
 mod literals;
 mod matcher;
+mod reader;
 mod rule;
 mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
+pub use reader::Reader;
 pub use rule::{Facts, Field, Rule, Table, When};
 
 use super::policy::BouncePolicy;
@@ -80,7 +82,8 @@ pub struct Rules {
     users: BTreeSet<usize>,
     /// The domains and hosts of providers.
     suffixes: BTreeMap<Field, HashMap<String, usize>>,
-    /// The fields of each table that have rules, each made when it is asked for the first time: no run asks for all.
+    /// For each field that has rules, by the leader of its tables; made when it is asked for the first time: no run asks
+    /// for all.
     matchers: BTreeMap<(Table, Field), OnceLock<Matcher>>,
     policy: BouncePolicy,
     version: String,
@@ -100,6 +103,8 @@ pub struct Match<'r> {
     pub rule: &'r Rule,
     pub start: usize,
     pub end: usize,
+    /// The end in the folded text.
+    folded_end: usize,
 }
 
 impl Match<'_> {
@@ -162,7 +167,7 @@ impl Rules {
     }
 
     fn build(rules: Vec<Rule>, needs: Vec<Option<Needs>>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
-        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f)));
+        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (leader(r.table, *f), *f)));
         let matchers = keys.map(|key| (key, OnceLock::new())).collect();
         let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
         for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == Table::Provider) {
@@ -194,8 +199,10 @@ impl Rules {
     }
 
     fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
-        let made = self.matchers.get(&(table, field))?;
-        Some(made.get_or_init(|| Matcher::build(&self.list, &self.needs, table, field)))
+        let leading = leader(table, field);
+        let made = self.matchers.get(&(leading, field))?;
+        let is_of_it = |rule: &Rule| rule.fields.contains(&field) && leader(rule.table, field) == leading;
+        Some(made.get_or_init(|| Matcher::build(&self.list, &self.needs, is_of_it)))
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -220,30 +227,15 @@ impl Rules {
     /// with its first place.
     #[must_use]
     pub fn matches(&self, table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
-        if text.is_empty() || !self.matchers.contains_key(&(table, field)) {
-            return Vec::new();
-        }
-        // A longer header is an attack.
-        let most = if matches!(field, Field::Body | Field::Copy | Field::Diagnostic) { text.len() } else { HEADER };
-        let end = text.floor_char_boundary(most);
-        self.matches_folded(table, field, &Folded::new(text.get(..end).unwrap_or_default()), usize::MAX)
+        self.matches_folded(table, field, &Folded::new(head(field, text)))
     }
 
-    /// The same for a text that was folded before, so that several tables can share the work: its
-    /// first `most` folded octets are looked at.
+    /// The same for a text that was folded before.
     #[must_use]
-    pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded, most: usize) -> Vec<Match<'_>> {
-        self.firing(table, field, folded, most, &Facts::default())
-    }
-
-    /// The rules with words that fire, given what is known besides.
-    fn firing(&self, table: Table, field: Field, folded: &Folded, most: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
-        let found = self.matcher(table, field).map(|m| m.find(folded, most)).unwrap_or_default();
-        let fires = found.into_iter().filter_map(|hit| {
-            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
-            Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end) })
-        });
-        fires.collect()
+    pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded) -> Vec<Match<'_>> {
+        let mut found = self.walk(leader(table, field), field, folded, usize::MAX);
+        found.retain(|m| m.rule.table == table);
+        found
     }
 
     /// The match that counts most: the highest confidence, then the earliest place, then the
@@ -253,10 +245,19 @@ impl Rules {
         most(self.matches(table, field, text).into_iter())
     }
 
-    /// The same for a text that was folded before.
-    #[must_use]
-    pub fn best_folded(&self, table: Table, field: Field, folded: &Folded, octets: usize) -> Option<Match<'_>> {
-        most(self.matches_folded(table, field, folded, octets).into_iter())
+    /// What fires without conditions in the first `octets` of a folded text, of all tables with this leader.
+    fn walk(&self, leader: Table, field: Field, folded: &Folded, octets: usize) -> Vec<Match<'_>> {
+        self.firing(leader, field, folded, octets, &Facts::default())
+    }
+
+    /// The rules with words that fire, given what is known besides.
+    fn firing(&self, leader: Table, field: Field, folded: &Folded, octets: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        let found = self.matcher(leader, field).map(|m| m.find(folded, octets)).unwrap_or_default();
+        let fires = found.into_iter().filter_map(|hit| {
+            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
+            Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end), folded_end: hit.end })
+        });
+        fires.collect()
     }
 
     /// What fires, given what is known besides, the match that counts most first: a rule for this provider comes before
@@ -279,7 +280,7 @@ impl Rules {
         let of = |users: bool| matcher.wordless.iter().filter(move |at| self.users.contains(at) == users);
         let mut all = of(true).chain(of(false)).filter_map(|&at| self.list.get(at));
         let fires = all.find(|rule| rule.when.holds(facts));
-        fires.map(|rule| Match { rule, start: 0, end: 0 })
+        fires.map(|rule| Match { rule, start: 0, end: 0, folded_end: 0 })
     }
 
     /// The provider of a mail domain, by the longest suffix that a provider rule names.
@@ -305,6 +306,23 @@ impl Rules {
             rest = rest.split_once('.')?.1;
         }
     }
+}
+
+/// Tables that look at the same texts are looked for together: all at a subject or a sender; at a text those that ask
+/// what a machine says, and those that ask what a person says. This is the first of them.
+const fn leader(table: Table, field: Field) -> Table {
+    match (field, table) {
+        (Field::Subject | Field::From, _) => Table::AutoReply,
+        (Field::Body, Table::AutoReply | Table::Unsubscribe | Table::Intent) => Table::AutoReply,
+        (Field::Body, _) => Table::Report,
+        _ => table,
+    }
+}
+
+/// What rules look at of a text: a longer header is an attack.
+fn head(field: Field, text: &str) -> &str {
+    let long = matches!(field, Field::Body | Field::Copy | Field::Diagnostic);
+    text.get(..text.floor_char_boundary(if long { text.len() } else { HEADER })).unwrap_or_default()
 }
 
 fn most<'r>(matches: impl Iterator<Item = Match<'r>>) -> Option<Match<'r>> {
