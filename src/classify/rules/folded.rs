@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub struct Folded {
     pub(super) text: String,
-    /// (octet in `text`, octet in the original) wherever the distance between them changes.
+    /// (octet in `text`, octet in the original) wherever the distance between them changes; none where it is 0 all along.
     steps: Vec<(usize, usize)>,
 }
 
@@ -57,6 +57,16 @@ impl Folded {
 
     /// The same for ASCII, octet by octet.
     fn of_ascii(original: &str) -> Self {
+        // Most phrases of rules are folded as they stand.
+        let mut before = b' ';
+        let folded = |octet: u8| {
+            let fits = if octet == b' ' { before != b' ' } else { octet > b' ' && !octet.is_ascii_uppercase() };
+            before = octet;
+            fits
+        };
+        if original.bytes().all(folded) && !original.ends_with(' ') {
+            return Self { text: original.to_owned(), steps: Vec::new() };
+        }
         let mut text = String::with_capacity(original.len());
         let mut steps: Vec<(usize, usize)> = Vec::new();
         let mut rest = original;
@@ -106,9 +116,11 @@ impl Folded {
 
     /// Keeps what stands before octet `at` of the original.
     pub fn truncate(&mut self, at: usize) {
-        let next = self.steps.partition_point(|(_, original)| *original < at);
-        let mut end = self.steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
-        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| self.steps.get(i)) {
+        let whole = [(0, 0)];
+        let steps = if self.steps.is_empty() { &whole } else { self.steps.as_slice() };
+        let next = steps.partition_point(|(_, original)| *original < at);
+        let mut end = steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
+        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| steps.get(i)) {
             end = end.min(folded + at.saturating_sub(*original));
         } else {
             end = 0;
@@ -149,6 +161,15 @@ mod tests {
             folded.truncate(at);
             assert_eq!(folded.text, expected, "{at}");
         }
+    }
+
+    #[test]
+    fn what_is_folded_already_is_cut_too() {
+        let mut folded = Folded::new("one two");
+        folded.truncate(5);
+        assert_eq!(folded.text, "one t");
+        folded.truncate(0);
+        assert_eq!(folded.text, "");
     }
 
     #[test]
