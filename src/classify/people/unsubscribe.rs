@@ -1,7 +1,7 @@
 //! Wishes to get no more mail: by the address of a List-Unsubscribe header, by subject, by words.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Field, Match, Rule, Reader, Table};
+use super::super::rules::{Field, Match, Reader, Rule, Table};
 use super::{answer_prefix, judged};
 use crate::event::{Unsubscribe, UnsubscribeScope, UnsubscribeVia, Verdict};
 use crate::message::{Address, Mail};

@@ -72,7 +72,12 @@ impl Signs {
 }
 
 /// Weighs the signs of a machine.
-pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, others: &BTreeSet<String>, rules: &Reader<'_>) -> Option<Gate> {
+pub(super) fn look(
+    mail: &Mail<'_>,
+    sections: &Sections<'_>,
+    others: &BTreeSet<String>,
+    rules: &Reader<'_>,
+) -> Option<Gate> {
     let signs = sections.signs?;
     let Signs { daemon, null_sender, failed, report_mime, postmaster, robot } = signs;
     let subject = mail.subject().unwrap_or_default();

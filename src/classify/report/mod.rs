@@ -224,7 +224,7 @@ mod tests {
     fn kinds(mail: &str) -> Vec<(Kind, Option<String>, Option<Category>)> {
         let rules = Rules::embedded().expect("embedded rules are right");
         let bytes = to_crlf(mail.as_bytes());
-        find(&Mail::parse(&bytes), &rules)
+        find(&Mail::parse(&bytes), &Reader::new(&rules))
             .into_iter()
             .map(|f| {
                 let category = match &f.verdict {

@@ -12,11 +12,6 @@ fn is_east_asian(c: char) -> bool {
     ('\u{2e80}'..'\u{ac00}').contains(&c) || ('\u{ff00}'..'\u{fff0}').contains(&c)
 }
 
-/// ASCII white space as `char::is_whitespace` has it.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t'..='\r')
-}
-
 impl Folded {
     /// Folds a text.
     #[must_use]
@@ -69,22 +64,24 @@ impl Folded {
         }
         let mut text = String::with_capacity(original.len());
         let mut steps: Vec<(usize, usize)> = Vec::new();
-        let mut rest = original;
-        while let Some(start) = rest.find(|c: char| !is_space(c)) {
-            let word = rest.get(start..).unwrap_or_default();
-            let end = word.find(is_space).unwrap_or(word.len());
-            let at = original.len() - word.len();
-            if !text.is_empty() {
-                text.push(' ');
+        let mut gap = true;
+        for (at, octet) in original.bytes().enumerate() {
+            // ASCII white space as `char::is_whitespace` has it.
+            if matches!(octet, b' ' | b'\t'..=b'\r') {
+                gap = true;
+                continue;
             }
-            // Single spaces keep the distance to the original.
-            if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
-                steps.push((text.len(), at));
+            if std::mem::take(&mut gap) {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                // Single spaces keep the distance to the original.
+                if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
+                    steps.push((text.len(), at));
+                }
             }
-            text.push_str(word.get(..end).unwrap_or_default());
-            rest = word.get(end..).unwrap_or_default();
+            text.push(char::from(octet.to_ascii_lowercase()));
         }
-        text.make_ascii_lowercase();
         Self { text, steps }
     }
 

@@ -312,8 +312,9 @@ impl Rules {
 /// what a machine says, and those that ask what a person says. This is the first of them.
 const fn leader(table: Table, field: Field) -> Table {
     match (field, table) {
-        (Field::Subject | Field::From, _) => Table::AutoReply,
-        (Field::Body, Table::AutoReply | Table::Unsubscribe | Table::Intent) => Table::AutoReply,
+        (Field::Subject | Field::From, _) | (Field::Body, Table::AutoReply | Table::Unsubscribe | Table::Intent) => {
+            Table::AutoReply
+        }
         (Field::Body, _) => Table::Report,
         _ => table,
     }
