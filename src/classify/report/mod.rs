@@ -214,7 +214,7 @@ fn reporting_host(notice: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::find;
-    use crate::classify::Rules;
+    use crate::classify::{Reader, Rules};
     use crate::event::{Category, Kind, Verdict};
     use crate::message::{Mail, to_crlf};
 
