@@ -2,7 +2,8 @@
 //!
 //! A mail flows in one straight line, and the modules stand in that order:
 //! [`pop3`] → [`message`] → [`auth`] → [`classify`] → [`correlate`] → [`event`] → [`sink`] →
-//! [`ledger`]; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them.
+//! [`ledger`]; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them,
+//! and [`source`] is where a replay finds mails.
 //!
 //! The core (the POP3 codec and session, `message`, `classify`, `correlate`, `event`) takes octets
 //! and times as arguments: no runtime, no Kafka, no clock. A test holds that rule.
@@ -23,5 +24,6 @@ pub mod pipeline;
 pub mod pop3;
 pub mod schedule;
 pub mod sink;
+pub mod source;
 pub mod telemetry;
 pub mod token;

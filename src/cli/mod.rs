@@ -6,7 +6,6 @@ mod demo;
 mod exit;
 mod explain;
 mod log;
-mod mails;
 mod poll;
 mod replay;
 mod rules;

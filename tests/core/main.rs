@@ -24,4 +24,5 @@ mod reports;
 mod rules;
 mod schedule;
 mod schemas;
+mod sources;
 mod spf;

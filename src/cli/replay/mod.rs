@@ -1,8 +1,9 @@
 //! `replay`: judge mails from files, and say why.
 
+mod judge;
+
 use super::exit::{configuration, fail};
 use super::explain;
-use super::mails::{Found, Source};
 use super::setup::{resolver, rules};
 use super::{Exit, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
@@ -10,16 +11,17 @@ use crate::classify::Rules;
 use crate::config::{self, Config, Octets};
 use crate::event::privacy::Policy;
 use crate::pipeline::{Failure, FailureClass, Judged, Line, LineSettings, Place, Records};
+use crate::source;
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use judge::{Judge, Seen};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The mailbox name of mails that lay in none.
 const NO_MAILBOX: &str = "replay";
-/// Sources that one task reads and judges, one after the other: a task for each costs as much as a small mail.
-const BATCH: usize = 16;
 /// Tasks at once; their events still come in order.
 const AT_ONCE: usize = 16;
 
@@ -66,26 +68,57 @@ pub async fn main(args: Args) -> Exit {
         Err(error) => return configuration(&error),
     };
     let place = match place(config.as_ref(), args.mailbox.as_deref()) {
-        Ok(place) => Arc::new(place),
+        Ok(place) => place,
         Err(exit) => return exit,
     };
     let line = match line(config.as_ref(), &args) {
-        Ok(line) => Arc::new(line),
+        Ok(line) => line,
         Err(failure) => return fail(&failure),
     };
     let mut sources = Vec::new();
     let mut missing = None;
     for path in &args.paths {
-        match Source::find(path) {
+        match source::find(path) {
             Ok(found) => sources.extend(found),
             // The other paths are read all the same.
             Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
         }
     }
     let max = config.as_ref().map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
-    match judge_all(sources, max, &line, &place, args.at, args.explain).await {
-        Ok(Exit::Success) => missing.unwrap_or(Exit::Success),
-        Ok(exit) => exit,
+    let judge = Arc::new(Judge { line, place, places: BTreeMap::new(), at: args.at, max, at_once: AT_ONCE });
+    let explained = args.explain;
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut exit = Exit::Success;
+    let mut failed = None;
+    let turn = move |_: &Judge, seen: Seen| {
+        let mut written = Vec::with_capacity(4 * 1024);
+        let _ = if explained {
+            explain::write(&mut written, &seen.origin, seen.raw.size(), &seen.judged)
+        } else {
+            write_events(&mut written, &seen.judged)
+        };
+        written
+    };
+    let done = judge::each(judge, sources, Arc::default(), turn, |result| match result {
+        Ok(written) => match out.write_all(&written) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+        Err(error) => {
+            exit = fail(&Failure::new(FailureClass::Temporary, &error));
+            ControlFlow::Continue(())
+        }
+    })
+    .await;
+    if let Err(error) = done {
+        exit = fail(&Failure::new(FailureClass::Internal, &error));
+    }
+    match failed.map_or_else(|| out.flush(), Err) {
+        Ok(()) if exit == Exit::Success => missing.unwrap_or(Exit::Success),
+        Ok(()) => exit,
         // Who reads us has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(error) => {
@@ -93,77 +126,6 @@ pub async fn main(args: Args) -> Exit {
             Exit::Temporary
         }
     }
-}
-
-async fn judge_all(
-    sources: Vec<Source>,
-    max: usize,
-    line: &Arc<Line>,
-    place: &Arc<Place>,
-    at: Option<DateTime<Utc>>,
-    explained: bool,
-) -> io::Result<Exit> {
-    let mut exit = Exit::Success;
-    let batches: Vec<Vec<Source>> = {
-        let mut sources = sources.into_iter().peekable();
-        std::iter::from_fn(|| sources.peek().is_some().then(|| sources.by_ref().take(BATCH).collect())).collect()
-    };
-    let tasks = batches.into_iter().map(|batch| {
-        let (line, place) = (Arc::clone(line), Arc::clone(place));
-        tokio::spawn(async move {
-            let mut written = Vec::with_capacity(batch.len());
-            for source in batch {
-                written.push(written_of(&source, max, &line, &place, at, explained).await);
-            }
-            written
-        })
-    });
-    let mut results = futures_util::stream::iter(tasks).buffered(AT_ONCE);
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    while let Some(batch) = results.next().await {
-        match batch {
-            Ok(batch) => {
-                for written in batch {
-                    match written {
-                        Ok(bytes) => out.write_all(&bytes)?,
-                        Err(Unread::Source(error)) => exit = fail(&Failure::new(FailureClass::Temporary, &error)),
-                        Err(Unread::Output(error)) => return Err(error),
-                    }
-                }
-            }
-            Err(error) => exit = fail(&Failure::new(FailureClass::Internal, &error)),
-        }
-    }
-    out.flush()?;
-    Ok(exit)
-}
-
-/// Why a source gave no lines.
-enum Unread {
-    Source(super::mails::ReadError),
-    Output(io::Error),
-}
-
-/// What is printed of the mails of one source.
-async fn written_of(
-    source: &Source,
-    max: usize,
-    line: &Line,
-    place: &Place,
-    at: Option<DateTime<Utc>>,
-    explained: bool,
-) -> Result<Vec<u8>, Unread> {
-    let mut out = Vec::with_capacity(4 * 1024);
-    for Found { origin, raw } in source.read(max).map_err(Unread::Source)? {
-        let judged = line.judge(&raw, place, None, Some(&origin), at.unwrap_or_else(Utc::now)).await;
-        let written = if explained {
-            explain::write(&mut out, &origin, raw.size(), &judged)
-        } else {
-            write_events(&mut out, &judged)
-        };
-        written.map_err(Unread::Output)?;
-    }
-    Ok(out)
 }
 
 fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
