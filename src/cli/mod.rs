@@ -4,7 +4,6 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
-mod explain;
 mod log;
 mod poll;
 mod replay;

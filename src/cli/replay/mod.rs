@@ -3,19 +3,20 @@
 mod judge;
 
 use super::exit::{configuration, fail};
-use super::explain;
 use super::setup::{resolver, rules};
 use super::{Exit, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
 use crate::config::{self, Config, Octets};
 use crate::event::privacy::Policy;
+use crate::explain::text::Paint;
+use crate::explain::{self, explain};
 use crate::pipeline::{Failure, FailureClass, Judged, Line, LineSettings, Place, Records};
 use crate::source;
 use chrono::{DateTime, Utc};
 use judge::{Judge, Seen};
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,15 @@ use std::sync::Arc;
 const NO_MAILBOX: &str = "replay";
 /// Tasks at once; their events still come in order.
 const AT_ONCE: usize = 16;
+
+/// How to say why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Explain {
+    /// For a person.
+    Text,
+    /// One JSON object a mail.
+    Json,
+}
 
 /// Judge mails from files.
 #[derive(Debug, clap::Args)]
@@ -37,9 +47,13 @@ pub struct Args {
     /// A mail, an mbox, a Maildir, a folder of those, or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Show for a person which rules fired, and on what text, instead of the events.
-    #[arg(long)]
-    explain: bool,
+    /// Say why, instead of printing the events: as text for a person, or as `json`, one object a mail (see
+    /// `schema explain`).
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    explain: Option<Explain>,
+    /// Colours: on a terminal and without NO_COLOR in the environment, or always, or never.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: clap::ColorChoice,
     /// Take rules, correlators, privacy and DNS from this configuration. Without it, addresses
     /// and text are shown as they are.
     #[arg(long, short, value_name = "FILE")]
@@ -87,15 +101,18 @@ pub async fn main(args: Args) -> Exit {
     let max = config.as_ref().map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
     let judge = Arc::new(Judge { line, place, places: BTreeMap::new(), at: args.at, max, at_once: AT_ONCE });
     let explained = args.explain;
+    let paint = Paint { on: colours(args.color) };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut exit = Exit::Success;
     let mut failed = None;
-    let turn = move |_: &Judge, seen: Seen| {
+    let turn = move |judge: &Judge, seen: Seen| {
         let mut written = Vec::with_capacity(4 * 1024);
-        let _ = if explained {
-            explain::write(&mut written, &seen.origin, seen.raw.size(), &seen.judged)
-        } else {
-            write_events(&mut written, &seen.judged)
+        let why = || explain(&judge.line, &seen.place, &seen.origin, &seen.raw, &seen.judged);
+        // A Vec takes everything.
+        let _ = match explained {
+            Some(Explain::Text) => explain::text::write(&mut written, &why(), paint),
+            Some(Explain::Json) => write_line(&mut written, &why()),
+            None => write_events(&mut written, &seen.judged),
         };
         written
     };
@@ -129,11 +146,23 @@ pub async fn main(args: Args) -> Exit {
 }
 
 fn write_events(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
-    for event in &judged.events {
-        serde_json::to_writer(&mut *out, event)?;
-        out.write_all(b"\n")?;
+    judged.events.iter().try_for_each(|event| write_line(out, event))
+}
+
+fn write_line(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Whether standard output gets colours (see no-color.org).
+fn colours(choice: clap::ColorChoice) -> bool {
+    match choice {
+        clap::ColorChoice::Always => true,
+        clap::ColorChoice::Never => false,
+        clap::ColorChoice::Auto => {
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
     }
-    Ok(())
 }
 
 fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
@@ -168,6 +197,7 @@ fn line(config: Option<&Config>, args: &Args) -> Result<Line, Failure> {
         let rules = Rules::embedded().map(Arc::new).map_err(|e| wrong(&e))?;
         (LineSettings::plain(id), rules, config::Dns::default())
     };
+    settings.keep_answers = args.explain.is_some();
     if args.no_auth {
         settings.auth = None;
     }
