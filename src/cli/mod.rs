@@ -78,7 +78,11 @@ pub fn main() -> ExitCode {
     }));
     // rustls has no provider of its own; a second call would find the first one's, which is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Replay(args) = &cli.command {
+        runtime.worker_threads(args.jobs());
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: cannot start: {error}");

@@ -213,7 +213,8 @@ fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> 
 
 impl Worker {
     /// The records of one mail's events.
-    fn records(&self, events: &[Event]) -> Vec<Record> {
+    #[must_use]
+    pub fn records(&self, events: &[Event]) -> Vec<Record> {
         events
             .iter()
             .map(|event| {
