@@ -75,7 +75,8 @@ impl Lines {
             "from" => Some("From"),
             _ => None,
         });
-        let header = name.and_then(|n| mail.message().headers().iter().find(|h| h.name.as_str().eq_ignore_ascii_case(n)));
+        let header =
+            name.and_then(|n| mail.message().headers().iter().find(|h| h.name.as_str().eq_ignore_ascii_case(n)));
         let line = match header {
             Some(header) => Some(self.at(header.offset_field as usize)),
             None => self.words(mail, &hit.text),

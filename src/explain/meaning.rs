@@ -49,8 +49,10 @@ pub fn meaning(data: &EventData, correlates: bool, policy: &BouncePolicy) -> Vec
             }
             UnclassifiedReason::Empty => "There is nothing in it that could be judged.",
             UnclassifiedReason::ParseError => "It could not be read as a mail. Look at the raw octets.",
-            _ => "No rule fits. If such mails come often, write a rule: `rules check` tries it, `replay --diff` shows \
-                  what it would change.",
+            _ => {
+                "No rule fits. If such mails come often, write a rule: `rules check` tries it, `replay --diff` shows \
+                  what it would change."
+            }
         }),
     }
     match data.correlation.status {

@@ -59,7 +59,17 @@ pub fn clean(text: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
     };
-    text.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else if harmful(c) { '·' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if matches!(c, '\t' | '\n' | '\r') {
+                ' '
+            } else if harmful(c) {
+                '·'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// The value of a field as the event spells it.
@@ -227,7 +237,26 @@ fn evidence(it: &EvidenceLine, paint: Paint) -> String {
     if let Some(text) = it.text.as_deref().filter(|t| !t.is_empty()) {
         let _ = write!(line, ": \"{}\"", clean(text));
     }
+    if let Some(says) = built_in(&it.rule) {
+        let _ = write!(line, " ({says})");
+    }
     line
+}
+
+/// What those rules mean that are code.
+fn built_in(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "report.rfc3464" => "a delivery report with fields of its own, RFC 3464",
+        "report.arf" => "a complaint with fields of its own, RFC 5965",
+        "report.program" => "a program took the mail, not a server",
+        "command.greeting" => "an answer to the greeting speaks of the host that sends",
+        "command.mail" => "an answer to MAIL speaks of the sender",
+        "command.data.docomo" => "this provider answers DATA so when the subscriber refuses the sender",
+        "reply.thread" => "it answers a mail",
+        "reply.subject" => "the subject begins as an answer's does",
+        "reply.own_words" => "there are words besides the quoted ones",
+        _ => return None,
+    })
 }
 
 fn rival(it: &Rival, paint: Paint) -> String {
@@ -307,7 +336,7 @@ fn walk(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result<()> 
         writeln!(out, "    {}", step_line(step, paint))?;
     }
     let end = match it.walk.end {
-        BoundaryWord::Found => "the client above is the SMTP client: SPF is checked for it",
+        BoundaryWord::Found => "the client above is the SMTP client",
         BoundaryWord::NoTrustSettings => {
             "not walked: the mailbox has no `trust` settings, so nobody's Received lines are believed and SPF is not \
              checked"
@@ -358,7 +387,12 @@ fn auth(out: &mut impl Write, auth: Option<&Auth>, paint: Paint) -> io::Result<(
         writeln!(out, "    {name:6} {}", result_line(result, paint))?;
     }
     if auth.spf.is_none() {
-        writeln!(out, "    SPF    not evaluated: who the SMTP client was is not known")?;
+        let why = if auth.context.boundary == BoundaryWord::Found {
+            "nothing tells the envelope sender"
+        } else {
+            "who the SMTP client was is not known"
+        };
+        writeln!(out, "    SPF    not evaluated: {why}")?;
     }
     for result in &auth.dkim {
         writeln!(out, "    DKIM   {}", result_line(result, paint))?;

@@ -7,6 +7,7 @@ mod demo;
 mod dns_record;
 mod faults;
 mod privacy_modes;
+mod replay;
 mod scripted;
 mod taken_over;
 mod token;

@@ -82,9 +82,8 @@ impl Saved {
             if line.trim().is_empty() {
                 continue;
             }
-            let event: Event = serde_json::from_str(&line).map_err(|error| {
-                io::Error::other(format!("line {number} is no event of this program ({error})"))
-            })?;
+            let event: Event = serde_json::from_str(&line)
+                .map_err(|error| io::Error::other(format!("line {number} is no event of this program ({error})")))?;
             let digest = event.data.message.digest_sha256.clone();
             saved.by_digest.entry(digest).or_default().push_back(Verdicted::of(&event));
             saved.events += 1;

@@ -74,7 +74,10 @@ mod tests {
             assert_eq!(is_or_below(id, meant), expected, "{id} {meant}");
         }
         assert_eq!(moment("2026-11-01").map(|t| t.to_rfc3339()).as_deref(), Ok("2026-11-01T00:00:00+00:00"));
-        assert_eq!(moment("2026-11-01T08:00:00+02:00").map(|t| t.to_rfc3339()).as_deref(), Ok("2026-11-01T06:00:00+00:00"));
+        assert_eq!(
+            moment("2026-11-01T08:00:00+02:00").map(|t| t.to_rfc3339()).as_deref(),
+            Ok("2026-11-01T06:00:00+00:00")
+        );
         assert!(moment("yesterday").is_err());
     }
 }

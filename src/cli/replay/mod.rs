@@ -315,11 +315,7 @@ fn unwritten(error: &io::Error) -> Exit {
 }
 
 /// Where the mails are, and what could not be found. A new kind of source is added here.
-fn sources(
-    args: &Args,
-    config: Option<&Config>,
-    place: &Place,
-) -> Result<(Vec<Box<dyn Source>>, Option<Exit>), Exit> {
+fn sources(args: &Args, config: Option<&Config>, place: &Place) -> Result<(Vec<Box<dyn Source>>, Option<Exit>), Exit> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     let mut missing = None;
     for path in &args.paths {

@@ -3,9 +3,9 @@
 use super::diff::Verdicted;
 use super::judge::{Judge, Seen};
 use super::{Args, Replay};
+use crate::cli::Exit;
 use crate::cli::exit::fail;
 use crate::cli::poll::{sink, worker};
-use crate::cli::Exit;
 use crate::config::Config;
 use crate::event::Event;
 use crate::ledger::MemoryLedger;
