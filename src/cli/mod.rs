@@ -7,6 +7,7 @@ mod exit;
 mod log;
 mod poll;
 mod replay;
+mod reports;
 mod rules;
 mod run;
 mod schema;

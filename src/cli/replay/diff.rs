@@ -1,7 +1,6 @@
 //! What other rules would make of the same mails: `replay --diff`.
 
-use super::format::kind_of;
-use crate::event::{Event, Verdict};
+use crate::event::{Event, Verdict, details};
 use crate::explain::text::clean;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,7 +20,7 @@ pub struct Label(String);
 impl Label {
     /// The label of an event.
     pub fn of(verdict: &Verdict) -> Self {
-        let (of_type, category) = kind_of(verdict);
+        let (of_type, category) = details(verdict);
         let mut label = verdict.kind().as_str().to_owned();
         for part in of_type.into_iter().chain(category) {
             let _ = write!(label, " {part}");

@@ -2,7 +2,7 @@
 
 use crate::cli::table;
 use crate::event::run::kinds;
-use crate::event::{Event, Kind, Verdict};
+use crate::event::{Event, Kind, Verdict, details};
 use crate::explain::text::clean;
 use comfy_table::{Cell, Table};
 use serde::Serialize;
@@ -144,28 +144,9 @@ pub fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()>
     out.write_all(b"\n")
 }
 
-/// Type and category (or what else a kind has) of a verdict, as the event spells them.
-pub fn kind_of(verdict: &Verdict) -> (Option<String>, Option<String>) {
-    let word = |value: serde_json::Result<serde_json::Value>| value.ok()?.as_str().map(str::to_owned);
-    match verdict {
-        Verdict::Bounce { bounce: f } | Verdict::Delay { delay: f } => {
-            (f.bounce_type.map(|t| t.as_str().to_owned()), Some(f.category.as_str().to_owned()))
-        }
-        Verdict::Delivered { delivered } => (None, word(serde_json::to_value(delivered.action))),
-        Verdict::Complaint { complaint } => (None, Some(complaint.feedback_type.clone())),
-        Verdict::AutoReply { auto_reply } => (None, word(serde_json::to_value(auto_reply.reply_type))),
-        Verdict::Unsubscribe { unsubscribe } => (None, word(serde_json::to_value(unsubscribe.scope))),
-        Verdict::Reply { reply } => (None, word(serde_json::to_value(reply.intent))),
-        Verdict::Receipt { receipt } => (None, word(serde_json::to_value(receipt.disposition))),
-        Verdict::Other { other } => (None, Some(other.subtype.clone())),
-        Verdict::Unclassified { unclassified } => (None, word(serde_json::to_value(unclassified.reason))),
-        Verdict::Challenge { .. } => (None, None),
-    }
-}
-
 fn row(event: &Event) -> Vec<String> {
     let data = &event.data;
-    let (of_type, category) = kind_of(&data.verdict);
+    let (of_type, category) = details(&data.verdict);
     let origin = data.ingest.origin.as_deref().unwrap_or_default();
     // The end of a path says more than its beginning.
     let origin = if origin.chars().count() > 48 {
@@ -191,7 +172,7 @@ fn csv_rows(events: &[&Event]) -> Vec<u8> {
     let mut out = csv::Writer::from_writer(Vec::new());
     for event in events {
         let data = &event.data;
-        let (of_type, category) = kind_of(&data.verdict);
+        let (of_type, category) = details(&data.verdict);
         let failure = match &data.verdict {
             Verdict::Bounce { bounce: f } | Verdict::Delay { delay: f } => Some(f),
             _ => None,
