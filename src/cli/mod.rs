@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod exit;
 mod log;
+mod manual;
 mod poll;
 mod replay;
 mod reports;
@@ -57,8 +58,12 @@ enum Command {
     Rules(rules::Args),
     /// Make and verify the signed tokens that campaign mails carry.
     Token(token::Args),
-    /// Print a published JSON Schema: event, run or config.
+    /// Print a published JSON Schema: event, run, explain or config.
     Schema(schema::Args),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Print the manual page, or write one for each command.
+    Man(manual::Man),
 }
 
 /// Runs the program with this process's arguments.
@@ -98,9 +103,11 @@ pub fn main() -> ExitCode {
             Command::Replay(args) => replay::main(args).await,
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,
-            Command::Rules(args) => rules::main(&args),
+            Command::Rules(args) => rules::main(&args).await,
             Command::Token(args) => token::main(&args),
             Command::Schema(args) => schema::main(&args),
+            Command::Completions(args) => manual::completions(&args),
+            Command::Man(args) => manual::man(&args),
         }
     });
     // Blocking tasks (name resolution, a broker that does not answer) must not hold the process.

@@ -246,7 +246,9 @@ fn verdict(
     let mut runners_up =
         finding.filter(|_| at < MOST_RIVALS).map(|f| rivals(mail, line.rules(), f)).unwrap_or_default();
     if !open {
-        runners_up.iter_mut().for_each(|r| r.text.clear());
+        for rival in &mut runners_up {
+            rival.text.clear();
+        }
     }
     let content = data.content.as_ref();
     VerdictLine {

@@ -47,7 +47,7 @@ fn line(part: &MessagePart<'_>, depth: u32, named: bool) -> PartLine {
             |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or("plain")).to_ascii_lowercase(),
         ),
         octets,
-        charset: kind.and_then(|t| t.attribute("charset")).map(|c| c.to_ascii_lowercase()),
+        charset: kind.and_then(|t| t.attribute("charset")).map(str::to_ascii_lowercase),
         name: part.attachment_name().filter(|_| named).map(str::to_owned),
     }
 }

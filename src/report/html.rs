@@ -33,13 +33,13 @@ pub fn page(report: &Report) -> String {
     samples(
         &mut out,
         "Not understood",
-        "No rule fits these mails. `rules` in the README shows how to write one.",
+        "No rule fits these mails. The README says how to write one.",
         &report.unclassified,
     );
     samples(
         &mut out,
         "Doubtful verdicts",
-        "The rules are not sure here: `replay --explain` says why.",
+        "The rules are not sure here: replay --explain says why.",
         &report.low_confidence,
     );
     samples(&mut out, "Without a campaign", "What belongs to no campaign suppresses nobody.", &report.unmatched);
@@ -115,7 +115,7 @@ fn share(part: u64, of: u64) -> String {
         return "–".to_owned();
     }
     let tenths = part.saturating_mul(1_000).div_euclid(of);
-    format!("{}.{} %", tenths / 10, tenths % 10)
+    format!("{}.{}\u{a0}%", tenths / 10, tenths % 10)
 }
 
 /// A kind's name for a person.
@@ -243,8 +243,24 @@ fn table(out: &mut String, heads: &[&str], text: usize, rows: impl IntoIterator<
 
 fn mailboxes(out: &mut String, report: &Report) {
     out.push_str("<section>\n<h2>Mailboxes</h2>\n");
+    table(
+        out,
+        &["mailbox", "listed", "fetched", "published", "known", "deleted", "kept back", "time"],
+        1,
+        report.mailboxes.iter().map(|m| {
+            let mut row = vec![m.id.clone()];
+            let counts = [m.listed, m.fetched, m.published, m.known, m.deleted, m.refused + m.before_start];
+            row.extend(counts.map(number));
+            row.push(span(m.duration_ms));
+            row
+        }),
+    );
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| report.events.contains_key(k)).collect();
-    let mut heads = vec!["mailbox", "listed", "fetched", "published", "known", "deleted", "kept back", "time"];
+    if kinds.is_empty() {
+        out.push_str("</section>\n");
+        return;
+    }
+    let mut heads = vec!["events"];
     heads.extend(kinds.iter().map(|k| title(*k)));
     table(
         out,
@@ -252,9 +268,6 @@ fn mailboxes(out: &mut String, report: &Report) {
         1,
         report.mailboxes.iter().map(|m| {
             let mut row = vec![m.id.clone()];
-            let counts = [m.listed, m.fetched, m.published, m.known, m.deleted, m.refused + m.before_start];
-            row.extend(counts.map(number));
-            row.push(span(m.duration_ms));
             row.extend(kinds.iter().map(|k| m.events.get(k).map_or_else(|| "·".to_owned(), |c| number(*c))));
             row
         }),
@@ -407,7 +420,7 @@ mod tests {
     #[test]
     fn numbers_for_a_person() {
         assert_eq!([number(7), number(1_234_567)], ["7", "1\u{202f}234\u{202f}567"]);
-        assert_eq!([share(1, 3), share(0, 0), share(5, 5)], ["33.3 %", "–", "100.0 %"]);
+        assert_eq!([share(1, 3), share(0, 0), share(5, 5)], ["33.3\u{a0}%", "–", "100.0\u{a0}%"]);
         assert_eq!([span(12), span(61_500), span(2_340)], ["12 ms", "1 min 1 s", "2.3 s"]);
     }
 }

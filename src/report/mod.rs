@@ -158,7 +158,9 @@ impl Collector {
 impl Observer for Collector {
     fn published(&self, events: &[Event]) {
         let mut seen = self.seen();
-        events.iter().for_each(|event| seen.note(event));
+        for event in events {
+            seen.note(event);
+        }
     }
 
     fn took(&self, station: Station, time: Duration) {

@@ -12,3 +12,4 @@ mod scripted;
 mod taken_over;
 mod token;
 mod window;
+mod workbench;

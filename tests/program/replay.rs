@@ -280,7 +280,8 @@ fn publishing_asks_first_and_gives_new_ids_only_to_what_changed() {
     let mut old = before.clone();
     old[1]["data"]["bounce"]["category"] = "policy".into();
     let saved = folder.path().join("old.jsonl");
-    fs::write(&saved, old.iter().map(|e| format!("{e}\n")).collect::<String>()).expect("writes");
+    let lines: Vec<String> = old.iter().map(Value::to_string).collect();
+    fs::write(&saved, lines.join("\n")).expect("writes");
     let (saved, mark) = (saved.display().to_string(), folder.path().join("mark.json").display().to_string());
     let args = [&["replay", &mails[0], &mails[1], "--config", &config, "--diff", &saved], FIXED.as_slice()].concat();
 

@@ -29,11 +29,13 @@ mod folded;
 mod literals;
 mod matcher;
 mod rule;
+mod shadow;
 mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
 pub use rule::{Facts, Field, Rule, Table, When};
+pub use shadow::Shadow;
 
 use super::policy::BouncePolicy;
 use matcher::Matcher;

@@ -12,7 +12,7 @@ use super::setup::{resolver, rules_with};
 use super::{Exit, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
-use crate::config::{self, Config, Octets};
+use crate::config::{self, Config};
 use crate::event::Event;
 use crate::event::privacy::Policy;
 use crate::explain::text::Paint;
@@ -25,6 +25,8 @@ use filter::Filter;
 use format::{Format, Piece, Printer, json_line};
 use judge::{Counts, Judge, Seen};
 use progress::Progress;
+use publish::Publishing;
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -35,6 +37,8 @@ use std::sync::Arc;
 const NO_MAILBOX: &str = "replay";
 /// Batches judged at once for each thread: some wait for DNS while others are judged.
 const AT_ONCE: usize = 8;
+/// The largest mail that is kept whole without a configuration.
+const WITHOUT_CONFIGURATION: usize = 30_000_000;
 /// What `--diff` takes instead of a file.
 const BUILT_IN: &str = "built-in";
 
@@ -71,7 +75,7 @@ pub struct Args {
     /// `schema explain`).
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     explain: Option<Explain>,
-    /// Colours: on a terminal and without NO_COLOR in the environment, or always, or never.
+    /// Colours: on a terminal and without `NO_COLOR` in the environment, or always, or never.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: clap::ColorChoice,
     /// How to print events.
@@ -96,19 +100,8 @@ pub struct Args {
     /// How many mails to name for each move of --diff.
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     diff_mails: usize,
-    /// Publish the events to the configuration's topic instead of printing them. Without --yes it only says what
-    /// would go where.
-    #[arg(long, requires = "config", conflicts_with = "explain")]
-    publish: bool,
-    /// Yes, publish.
-    #[arg(long, requires = "publish")]
-    yes: bool,
-    /// With --diff: publish only events whose verdict is another one now.
-    #[arg(long, requires = "publish", requires = "diff")]
-    changed_only: bool,
-    /// Note here how far the publishing is, and go on from there when the file exists already.
-    #[arg(long, value_name = "FILE", requires = "publish")]
-    resume: Option<PathBuf>,
+    #[command(flatten)]
+    publishing: Publishing,
     /// Check no SPF, DKIM and DMARC, and so ask no DNS.
     #[arg(long)]
     no_auth: bool,
@@ -144,7 +137,7 @@ async fn replay(args: Args) -> Result<Exit, Exit> {
     let config = args.config.as_deref().map(config::load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();
     let mut replay = Replay::new(&args, config)?;
-    let exit = if args.publish {
+    let exit = if args.publishing.publish {
         let config = config.ok_or(Exit::Usage)?;
         publish::main(&args, config, replay).await?
     } else if args.diff.is_some() {
@@ -184,7 +177,7 @@ impl Replay {
             places: config.iter().flat_map(|c| c.mailboxes.iter().map(|m| (m.name.clone(), Place::of(m, c)))).collect(),
             place,
             at: args.at,
-            max: config.map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize(),
+            max: config.map_or(WITHOUT_CONFIGURATION, |c| c.limits.message_size.as_usize()),
             at_once: AT_ONCE * args.jobs(),
         };
         Ok(Self { judge: Arc::new(judge), sources, before, missing, counts: Arc::default() })
@@ -316,15 +309,7 @@ fn unwritten(error: &io::Error) -> Exit {
 
 /// Where the mails are, and what could not be found. A new kind of source is added here.
 fn sources(args: &Args, config: Option<&Config>, place: &Place) -> Result<(Vec<Box<dyn Source>>, Option<Exit>), Exit> {
-    let mut sources: Vec<Box<dyn Source>> = Vec::new();
-    let mut missing = None;
-    for path in &args.paths {
-        match source::find(path) {
-            Ok(found) => sources.extend(found),
-            // The other paths are read all the same.
-            Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
-        }
-    }
+    let (mut sources, missing) = found(&args.paths);
     if let Some(config) = config.filter(|_| !args.uidl.is_empty()) {
         let mailbox = config.mailboxes.iter().find(|m| m.name == place.mailbox).ok_or(Exit::Usage)?;
         sources.push(Box::new(LiveMailbox {
@@ -335,6 +320,20 @@ fn sources(args: &Args, config: Option<&Config>, place: &Place) -> Result<(Vec<B
         }));
     }
     Ok((sources, missing))
+}
+
+/// What lies behind paths, and whether one of them could not be read.
+fn found(paths: &[PathBuf]) -> (Vec<Box<dyn Source>>, Option<Exit>) {
+    let mut sources = Vec::new();
+    let mut missing = None;
+    for path in paths {
+        match source::find(path) {
+            Ok(found) => sources.extend(found),
+            // The other paths are read all the same.
+            Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
+        }
+    }
+    (sources, missing)
 }
 
 /// Whether standard output gets colours (see no-color.org).
@@ -400,7 +399,7 @@ fn lines(config: Option<&Config>, args: &Args) -> Result<(Line, Option<Before>),
     };
     let mut settings = settings(config, args);
     // What DNS says changes no verdict's kind.
-    if args.no_auth || (before.is_some() && !args.publish) {
+    if args.no_auth || (before.is_some() && !args.publishing.publish) {
         settings.auth = None;
     }
     if let Some(folder) = &args.dns_record {
@@ -418,4 +417,36 @@ fn settings(config: Option<&Config>, args: &Args) -> LineSettings {
     let id = args.run_id.clone().unwrap_or_else(run_id);
     let settings = config.map_or_else(|| LineSettings::plain(id.clone()), |c| LineSettings::new(c, id.clone(), true));
     LineSettings { keep_answers: args.explain.is_some(), ..settings }
+}
+
+/// How often each rule decided over mails, how many mails there were, and whether all could be read.
+pub async fn coverage(paths: &[PathBuf], rules: Arc<Rules>) -> Result<(BTreeMap<String, u64>, u64, Exit), Exit> {
+    let settings = LineSettings { auth: None, ..LineSettings::plain(String::new()) };
+    let line = Line::new(settings, rules, Arc::new(Recorded::default()))
+        .map_err(|error| fail(&Failure::new(FailureClass::Configuration, &error)))?;
+    let (sources, missing) = found(paths);
+    let judge = Judge {
+        line,
+        place: place(None, None)?,
+        places: BTreeMap::new(),
+        at: None,
+        max: WITHOUT_CONFIGURATION,
+        at_once: AT_ONCE * std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+    };
+    let mut replay = Replay { judge: Arc::new(judge), sources, before: None, missing, counts: Arc::default() };
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut mails = 0;
+    let turn = |_: &Judge, seen: Seen| -> Vec<String> {
+        seen.judged.findings.into_iter().flat_map(|f| f.hits).map(|hit| hit.rule).collect()
+    };
+    let exit = replay
+        .each(false, turn, |rules| {
+            mails += 1;
+            for rule in rules {
+                *counts.entry(rule).or_default() += 1;
+            }
+            ControlFlow::Continue(())
+        })
+        .await;
+    Ok((counts, mails, exit))
 }

@@ -17,7 +17,7 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -25,6 +25,25 @@ use tokio::sync::mpsc;
 const BATCH: usize = 500;
 /// Mails that wait to be published.
 const WAITING: usize = 1_000;
+
+/// Whether and how events are published.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Publishing")]
+pub struct Publishing {
+    /// Publish the events to the configuration's topic instead of printing them. Without --yes it only says what
+    /// would go where.
+    #[arg(long, requires = "config", conflicts_with = "explain")]
+    pub publish: bool,
+    /// Yes, publish.
+    #[arg(long, requires = "publish")]
+    pub yes: bool,
+    /// With --diff: publish only events whose verdict is another one now.
+    #[arg(long, requires = "publish", requires = "diff")]
+    pub changed_only: bool,
+    /// Note here how far the publishing is, and go on from there when the file exists already.
+    #[arg(long, value_name = "FILE", requires = "publish")]
+    pub resume: Option<PathBuf>,
+}
 
 /// How far a publishing is: so many mails are acknowledged, and the last of them was this one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +61,8 @@ struct Ready {
 
 /// Publishes, or says what would go where.
 pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Exit, Exit> {
-    let mark = args.resume.as_deref().map(read).transpose()?.unwrap_or_default();
-    if !args.yes {
+    let mark = args.publishing.resume.as_deref().map(read).transpose()?.unwrap_or_default();
+    if !args.publishing.yes {
         say(args, config, &replay, &mark);
         return Ok(Exit::Usage);
     }
@@ -54,9 +73,9 @@ pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Ex
     let ledger = Arc::new(MemoryLedger::default());
     let worker = worker(config.clone(), rules, sink, ledger, true, &metrics).map_err(|f| fail(&f))?;
     let (ready, waiting) = mpsc::channel(WAITING);
-    let publisher = tokio::spawn(publish(worker, waiting, mark.clone(), args.resume.clone()));
+    let publisher = tokio::spawn(publish(worker, waiting, mark.clone(), args.publishing.resume.clone()));
     let before = replay.before.clone();
-    let (filter, changed_only) = (args.filter.clone(), args.changed_only);
+    let (filter, changed_only) = (args.filter.clone(), args.publishing.changed_only);
     let turn = move |judge: &Judge, seen: Seen| {
         let before = before.as_ref().map(|b| b.of(judge, &seen));
         let digest = seen.raw.digest();
@@ -91,7 +110,7 @@ pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Ex
         })
         .await;
     drop(ready);
-    let published = publisher.await.map_err(|e| fail(&Failure::new(FailureClass::Internal, &e)))?;
+    let done = publisher.await.map_err(|e| fail(&Failure::new(FailureClass::Internal, &e)))?;
     if strayed || number < mark.mails {
         eprintln!(
             "error: the mails are not those of which the file of --resume speaks: nothing more was published. \
@@ -99,14 +118,14 @@ pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Ex
         );
         return Err(Exit::Usage);
     }
-    let (mails, events) = published.map_err(|failure| fail(&failure))?;
+    let (mails, events) = done.map_err(|failure| fail(&failure))?;
     eprintln!("published {events} events of {mails} mails to {}", config.kafka.topic);
     Ok(exit)
 }
 
 /// What would go where.
 fn say(args: &Args, config: &Config, replay: &Replay, mark: &Mark) {
-    let ids = match (&args.diff, args.changed_only) {
+    let ids = match (&args.diff, args.publishing.changed_only) {
         (None, _) => {
             "every event keeps its id, so consumers that have seen it drop it; with --diff OLD an event whose verdict \
              changed gets an id of its own"
@@ -146,7 +165,7 @@ async fn publish(
     worker: Worker,
     mut waiting: mpsc::Receiver<Ready>,
     mut mark: Mark,
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
 ) -> Result<(u64, u64), Failure> {
     let (mut mails, mut events) = (0, 0);
     let mut batch = Vec::new();
