@@ -7,6 +7,7 @@ use super::{Found, Out, SourceError};
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// Where a tar says so (POSIX.1-1988 ustar).
 const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
@@ -40,7 +41,7 @@ fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth
         let mut unpacked = Bounded::new(|read| MultiGzDecoder::new(BufReader::with_capacity(LOOK, read)), from);
         return layer(origin, &inner, &mut unpacked, out, depth + 1);
     }
-    let is_tar = head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || name.ends_with(".tar");
+    let is_tar = head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || has_ending(&name, "tar");
     if is_tar && depth < MAX_LAYERS {
         return tar(origin, from, out, depth + 1);
     }
@@ -51,6 +52,10 @@ fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth
     mails(origin, &name, &mut from, head.starts_with(b"From "), out)
 }
 
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
 /// What is in a file of an archive.
 pub fn member(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth: usize) -> ControlFlow<()> {
     layer(origin, name, from, out, depth)
@@ -58,7 +63,7 @@ pub fn member(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, 
 
 /// One mail, or those of an mbox: it begins with a "From " line; a mail whose first header is "From:" does not.
 fn mails(origin: &str, name: &str, from: &mut dyn BufRead, is_mbox: bool, out: &mut Out<'_>) -> ControlFlow<()> {
-    if !is_mbox || name.ends_with(".eml") {
+    if !is_mbox || has_ending(name, "eml") {
         return match Collector::new(out.max).read_all(from) {
             Ok(raw) => out.mail(Found::at(origin.to_owned(), raw)),
             Err(error) => out.error(SourceError::new(origin, error)),

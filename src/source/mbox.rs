@@ -26,8 +26,9 @@ impl<R: BufRead> Iterator for Mbox<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut piece = Vec::with_capacity(256);
+        // Where this mail's first line begins, its "From " line has been read.
         let mut begins_line = true;
-        let mut after_empty = true;
+        let mut after_empty = self.mail.is_none();
         loop {
             piece.clear();
             match self.from.by_ref().take(LINE).read_until(b'\n', &mut piece) {
@@ -40,10 +41,15 @@ impl<R: BufRead> Iterator for Mbox<R> {
             }
             if begins_line && after_empty && piece.starts_with(b"From ") {
                 let done = self.mail.replace(Collector::new(self.max));
+                if !piece.ends_with(b"\n")
+                    && let Err(error) = self.from.skip_until(b'\n')
+                {
+                    return Some(Err(error));
+                }
                 if let Some(done) = done {
                     return Some(Ok(done.finish()));
                 }
-                after_empty = true;
+                after_empty = false;
                 continue;
             }
             if let Some(mail) = &mut self.mail {
@@ -89,9 +95,13 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_bounded() {
-        let text = format!("From a\nX: 1\n\n{}\n\nFrom b\nX: 2\n", "From ".repeat(100_000));
-        let mails: Vec<_> = Mbox::new(text.as_bytes(), 1_000).map(|m| m.expect("reads")).collect();
-        assert_eq!(mails.len(), 2);
-        assert!(mails.iter().all(|m| m.bytes().len() <= 1_000));
+        let long = "From ".repeat(100_000);
+        for (text, expected) in
+            [(format!("From a\nX: 1\n\nx{long}\n\nFrom b\nX: 2\n"), 2), (format!("{long}\nX: 1\n\n{long}\nX: 2\n"), 2)]
+        {
+            let mails: Vec<_> = Mbox::new(text.as_bytes(), 1_000).map(|m| m.expect("reads")).collect();
+            assert_eq!(mails.len(), expected);
+            assert!(mails.iter().all(|m| m.bytes().len() <= 1_000));
+        }
     }
 }

@@ -20,6 +20,7 @@ mod line;
 mod people;
 mod pop3_splits;
 mod pop3_traces;
+mod report;
 mod reports;
 mod rules;
 mod schedule;

@@ -30,12 +30,14 @@ mod literals;
 mod matcher;
 mod reader;
 mod rule;
+mod shadow;
 mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
 pub use reader::Reader;
 pub use rule::{Facts, Field, Rule, Table, When};
+pub use shadow::Shadow;
 
 use super::policy::BouncePolicy;
 use literals::Needs;

@@ -162,7 +162,7 @@ pub struct Facts<'f> {
 }
 
 impl When {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.provider.is_empty() && self.status.is_empty() && self.smtp.is_empty() && self.command.is_empty()
     }
 

@@ -38,6 +38,7 @@ pub struct Judge {
 pub struct Seen {
     pub origin: String,
     pub raw: crate::message::RawMail,
+    pub place: Place,
     pub judged: Judged,
 }
 
@@ -62,7 +63,7 @@ impl Judge {
         let place = self.place_of(&found);
         let now = self.at.unwrap_or_else(Utc::now);
         let judged = self.line.judge(&found.raw, &place, found.uidl.as_deref(), Some(&found.origin), now).await;
-        Seen { origin: found.origin, raw: found.raw, judged }
+        Seen { origin: found.origin, raw: found.raw, place, judged }
     }
 }
 
