@@ -2,6 +2,7 @@
 
 use super::RuleError;
 use super::folded::Folded;
+use super::literals::Needs;
 use super::matcher;
 use crate::event::{AutoReplyType, Category, Disposition, Intent, UnsubscribeScope};
 use serde::de::DeserializeOwned;
@@ -233,6 +234,13 @@ fn certain() -> f32 {
 pub(super) struct RuleFile {
     #[serde(default)]
     pub rule: Vec<Rule>,
+}
+
+/// A rule that is part of the program, as `build.rs` writes it.
+#[derive(Deserialize)]
+pub(super) struct Prepared {
+    pub rule: Rule,
+    pub needs: Option<Needs>,
 }
 
 impl Rule {
