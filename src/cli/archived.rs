@@ -2,13 +2,11 @@
 
 use super::Exit;
 use super::exit::fail;
-use super::explain;
-use super::replay::write_events;
 use crate::archive::{Archive, ArchiveError, Reference};
 use crate::config::{Config, Octets, Trust};
 use crate::event::privacy::Policy;
-use crate::message::Digest;
-use crate::pipeline::{Failure, FailureClass, Line, Place};
+use crate::message::{Digest, RawMail};
+use crate::pipeline::{Failure, FailureClass, Judged, Line, Place};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -23,7 +21,7 @@ const AT_ONCE: usize = 16;
 pub struct FromArchive {
     /// Take the mails from this archive, a folder or a URL as `archive.location` has it, and their DNS answers too;
     /// what has no answers there is not checked. The mailbox is the one that each mail lay in.
-    #[arg(long, value_name = "LOCATION", conflicts_with_all = ["paths", "dns_record"])]
+    #[arg(long, value_name = "LOCATION", conflicts_with_all = ["paths", "uidl", "dns_record", "diff", "publish", "format"])]
     pub archive: Option<String>,
     /// With --archive: only the mail with this digest (`digest_sha256`, or an `archive_ref`); may be given several times.
     #[arg(long, value_name = "DIGEST", requires = "archive", value_parser = digest)]
@@ -37,6 +35,9 @@ fn digest(text: &str) -> Result<Digest, String> {
         .ok_or_else(|| "write the 64 digits of `digest_sha256`, or an `archive_ref`".to_owned())
 }
 
+/// What is printed of a mail: its line, its place, its name, itself, and what came of it.
+pub type Shown = dyn Fn(&Line, &Place, &str, &RawMail, &Judged) -> io::Result<Vec<u8>> + Send + Sync;
+
 /// What is to be judged, and how.
 pub struct Replay<'r> {
     pub from: &'r FromArchive,
@@ -46,7 +47,7 @@ pub struct Replay<'r> {
     pub mailbox: Option<&'r str>,
     pub line: Arc<Line>,
     pub at: Option<DateTime<Utc>>,
-    pub explained: bool,
+    pub shown: Arc<Shown>,
 }
 
 impl Replay<'_> {
@@ -111,9 +112,10 @@ impl Replay<'_> {
         out: &mut impl Write,
     ) -> io::Result<Exit> {
         let max = self.config.map_or(Octets(30_000_000), |c| c.limits.message_size).as_usize();
-        let (at, explained) = (self.at, self.explained);
+        let at = self.at;
         let tasks = mails.into_iter().map(|reference| {
             let (archive, line, place) = (archive.clone(), Arc::clone(&self.line), Arc::clone(place));
+            let shown = Arc::clone(&self.shown);
             tokio::spawn(async move {
                 let (mail, answers) = (archive.mail(&reference, max).await?, archive.answers(&reference).await?);
                 let origin = reference.to_string();
@@ -122,13 +124,7 @@ impl Replay<'_> {
                 }
                 let now = at.unwrap_or_else(Utc::now);
                 let judged = line.judge_recorded(&mail, &place, None, Some(&origin), now, answers).await;
-                let mut written = Vec::with_capacity(4 * 1024);
-                let wrote = if explained {
-                    explain::write(&mut written, &origin, mail.size(), &judged)
-                } else {
-                    write_events(&mut written, &judged)
-                };
-                Ok::<_, ArchiveError>(wrote.map(|()| written))
+                Ok::<_, ArchiveError>(shown(&line, &place, &origin, &mail, &judged))
             })
         });
         let mut results = futures_util::stream::iter(tasks).buffered(AT_ONCE);

@@ -33,6 +33,8 @@ pub struct LineSettings {
     pub records: Records,
     /// Mailboxes whose mails lie in the archive.
     pub archived: BTreeSet<String>,
+    /// The DNS answers that a mail got stay in [`Judged`], for who explains.
+    pub keep_answers: bool,
     /// The run's id; differs from run to run.
     pub run_id: String,
     pub replay: bool,
@@ -72,6 +74,7 @@ impl LineSettings {
                 Some(_) => config.mailboxes.iter().filter(|m| m.archive).map(|m| m.name.clone()).collect(),
                 None => BTreeSet::new(),
             },
+            keep_answers: false,
             run_id,
             replay,
         }
@@ -88,6 +91,7 @@ impl LineSettings {
             type_prefix: "org.reply-ingest".to_owned(),
             records: Records::default(),
             archived: BTreeSet::new(),
+            keep_answers: false,
             run_id,
             replay: true,
         }
@@ -199,6 +203,17 @@ impl Line {
         &self.settings.run_id
     }
 
+    /// The ids of the correlators, in the order in which they are asked.
+    pub fn correlator_ids(&self) -> impl Iterator<Item = &str> {
+        self.correlators.ids()
+    }
+
+    /// Whether mails are checked at all.
+    #[must_use]
+    pub fn authenticates(&self) -> bool {
+        self.authenticator.is_some()
+    }
+
     /// What the event types start with.
     #[must_use]
     pub fn type_prefix(&self) -> &str {
@@ -290,6 +305,13 @@ impl Line {
             None => None,
         };
         match (&self.settings.records, record) {
+            (Records::Read(_) | Records::Handed, None) => (None, None),
+            (Records::Off | Records::Read(_) | Records::Handed, _) if self.settings.keep_answers => {
+                let resolver: &dyn Resolver = record.map_or(&*self.resolver, |r| r);
+                let recorder = Recorder::new(resolver, ingested_at);
+                let auth = check(&recorder).await;
+                (auth, Some(recorder.finish()))
+            }
             (Records::Off, _) => (check(&*self.resolver).await, None),
             (Records::Write(_) | Records::Collect, _) => {
                 let recorder = Recorder::new(&*self.resolver, ingested_at);
@@ -298,7 +320,6 @@ impl Line {
                 (auth, Some(recorder.finish()))
             }
             (Records::Read(_) | Records::Handed, Some(record)) => (check(record).await, None),
-            (Records::Read(_) | Records::Handed, None) => (None, None),
         }
     }
 

@@ -7,7 +7,7 @@ use super::pass::pass;
 use crate::archive::{Archive, ArchiveError, Swept};
 use crate::config::{Config, Guards, Limits, Mailbox};
 use crate::event::run::{DnsRun, EndedEarly, MailboxRun, RunData};
-use crate::event::{Kind, RunEvent};
+use crate::event::{Event, Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::message::Digest;
 use crate::sink::{Outcome, Record, Sink};
@@ -17,6 +17,7 @@ use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Octets per permit: semaphores count in u32.
@@ -46,6 +47,40 @@ impl Shared {
     }
 }
 
+/// Where a run spends its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Station {
+    /// Connection, TLS and login.
+    Enter,
+    /// Waiting for the server's mails.
+    Fetch,
+    /// Parsing, authentication with its DNS, classification, correlation.
+    Judge,
+    /// Until Kafka has acknowledged.
+    Publish,
+}
+
+impl Station {
+    /// The name for a person.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enter => "connect and log in",
+            Self::Fetch => "fetch",
+            Self::Judge => "judge",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// Who watches a run, for a report on it.
+pub trait Observer: Send + Sync {
+    /// A mail's events were acknowledged.
+    fn published(&self, events: &[Event]);
+    /// A station took so long with one session, mail or batch.
+    fn took(&self, station: Station, time: Duration);
+}
+
 /// What every pass of a run shares.
 pub struct Worker {
     pub config: Config,
@@ -62,6 +97,8 @@ pub struct Worker {
     pub access: Arc<Access>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who watches.
+    observer: Option<Arc<dyn Observer>>,
     stopping: AtomicBool,
     out_of_time: AtomicBool,
     allow_deletes: bool,
@@ -93,6 +130,7 @@ impl Worker {
             access: Arc::clone(&shared.access),
             shared,
             metrics: Arc::new(Metrics::new("", clock())),
+            observer: None,
             stopping: AtomicBool::new(false),
             out_of_time: AtomicBool::new(false),
             allow_deletes: false,
@@ -122,6 +160,19 @@ impl Worker {
     /// The guards that hold.
     pub(super) fn guards(&self) -> Option<&Guards> {
         (!self.allow_deletes && !self.dry_run).then_some(&self.config.guards)
+    }
+
+    /// The same, watched.
+    #[must_use]
+    pub fn watched(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Tells who watches, if anybody does.
+    pub(super) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            what(&**observer);
+        }
     }
 
     /// The same, beside other runs.
@@ -177,6 +228,7 @@ impl Worker {
 /// What a run did.
 #[derive(Debug)]
 pub struct RunReport {
+    pub run_id: String,
     pub mailboxes: Vec<MailboxRun>,
     /// By mailbox name; `kafka` for the summary event.
     pub failures: Vec<(String, Failure)>,
@@ -244,6 +296,7 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
             .await;
     results.sort_by_key(|(at, ..)| *at);
     let mut report = RunReport {
+        run_id: worker.line.run_id().to_owned(),
         mailboxes: Vec::new(),
         failures: Vec::new(),
         started_at,

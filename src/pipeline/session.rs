@@ -7,7 +7,7 @@ use super::guard::{expected, judge, numbers};
 use super::line::Place;
 use super::pass::Pass;
 use super::plan::{Plan, is_due, without_doubles};
-use super::run::Worker;
+use super::run::{Station, Worker};
 use crate::config::{Mailbox, Start, Tls};
 use crate::event::run::MailboxRun;
 use crate::ledger::{Done, Known};
@@ -51,7 +51,9 @@ pub(super) async fn session(
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
     let entered = async {
+        let begun = tokio::time::Instant::now();
         let mut client = enter(worker, mailbox, pass).await?;
+        worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
         let listed = without_doubles(client.list().await?);
         Ok::<_, Broken>((client, listed))
     };
