@@ -11,6 +11,7 @@ mod faults;
 mod harness;
 mod line;
 mod logins;
+mod metrics;
 mod once;
 mod pop3;
 mod run;

@@ -48,7 +48,7 @@ fn rounds(kills: u64, random: &mut Random) -> Vec<Trouble> {
 fn promise_holds(delivery: Delivery) {
     let Some(mut world) = World::new(delivery) else { return };
     let mut random = Random::new(&format!("{delivery:?}"));
-    let kills = number("REPLY_INGEST_TEST_KILLS", 5);
+    let kills = number("REPLY_INGEST_TEST_KILLS", 4);
     let mut left = rounds(kills, &mut random);
     let lot = number("REPLY_INGEST_TEST_FAULT_MAILS", 400).div_ceil(left.len() as u64);
     // How long an undisturbed pass takes: faults come within that time and a little after.
@@ -56,18 +56,24 @@ fn promise_holds(delivery: Delivery) {
     let begun = Instant::now();
     world.settle("l");
     let span = begun.elapsed() * 11 / 10;
+    eprintln!("an undisturbed pass: {} ms", begun.elapsed().as_millis());
     let mut killed = 0;
     while let Some(trouble) = left.pop() {
         // Some mails come while the worker is at work.
         let late = random.below(lot / 2 + 1);
         world.seed(lot - late);
         let moment = random.up_to(span);
+        let round = Instant::now();
         match trouble {
             Trouble::Kill | Trouble::Terminate => {
                 let mut worker = world.start("l");
                 sleep(moment / 2);
                 world.seed(late);
                 sleep(moment / 2);
+                if trouble == Trouble::Terminate {
+                    // Not before it can know of the signal.
+                    sleep(Duration::from_secs(1));
+                }
                 if trouble == Trouble::Terminate {
                     worker.terminate();
                 } else if worker.kill() {
@@ -103,6 +109,7 @@ fn promise_holds(delivery: Delivery) {
                 world.ended(second);
             }
         }
+        eprintln!("{trouble:?} at {} ms, over after {} ms", moment.as_millis(), round.elapsed().as_millis());
     }
     world.settle("l");
     eprintln!("{killed} workers killed before their end");

@@ -20,6 +20,9 @@ const USER: &str = "a";
 /// A worker that takes longer hangs.
 const LONGEST: Duration = Duration::from_mins(4);
 
+/// The signal's number.
+const KILL: i32 = 9;
+
 /// What the configuration promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -67,7 +70,7 @@ impl World {
         })
     }
 
-    /// A configuration. Two workers of the same ledger file are two on one machine, otherwise on two.
+    /// A configuration whose passes take several sessions. Two workers of the same ledger file are two on one machine, otherwise on two.
     fn config(&self, ledger: &str) -> PathBuf {
         let path = self.folder.path().join(format!("{ledger}.yaml"));
         let delivery = match self.delivery {
@@ -78,7 +81,7 @@ impl World {
         };
         let text = format!(
             "{delivery}kafka: {{brokers: [\"{}\"], topic: t, run_topic: t.runs, ack_timeout: 30s}}\n\
-             auth: {{enabled: false}}\nlimits: {{read_timeout: 3s, retry_pause: 100ms}}\n\
+             auth: {{enabled: false}}\nlimits: {{read_timeout: 2s, retry_pause: 100ms, session_mails: 40}}\n\
              mailboxes:\n  - {{name: m, host: localhost, port: {}, ca_file: {}, username: {USER}, password: {}, \
              retention: delete}}\n",
             self.kafka.bootstrap(),
@@ -98,7 +101,7 @@ impl World {
         self.lots += 1;
         let count = usize::try_from(count).expect("fits");
         let lot = maildir::seed(&self.dovecot.maildir(USER), count, Size::About(3_000), self.lots);
-        self.seeded.extend(lot.into_iter().map(|mail| mail.message_id));
+        self.seeded.extend(lot.into_iter().map(|mail| bare(&mail.message_id).to_owned()));
     }
 
     pub fn mails(&self) -> usize {
@@ -153,7 +156,7 @@ impl World {
             (None, signal) => format!("signal {}", signal.unwrap_or_default()),
         };
         *self.ends.entry(end).or_default() += 1;
-        let allowed = matches!(status.code(), None | Some(0 | 69 | 75 | 76));
+        let allowed = status.signal() == Some(KILL) || matches!(status.code(), Some(0 | 69 | 75 | 76));
         let said = worker.said();
         assert!(allowed && !said.contains("panicked"), "{status}: {said}");
         let _ = fs::remove_file(&worker.log);
@@ -187,7 +190,7 @@ impl World {
         committed(&self.kafka.bootstrap(), "t", |value| {
             let event: Value = serde_json::from_slice(value).expect("is JSON");
             let word = |at: &str| event.pointer(at).and_then(Value::as_str).expect("a word").to_owned();
-            seen.entry(word("/data/message/message_id")).or_default().push(word("/id"));
+            seen.entry(bare(&word("/data/message/message_id")).to_owned()).or_default().push(word("/id"));
         });
         let lost = self.seeded.iter().filter(|id| !seen.contains_key(*id)).count();
         let strange = seen.keys().filter(|id| !self.seeded.contains(*id)).count();
@@ -228,6 +231,10 @@ impl Worker {
         sleep(Duration::from_millis(20));
         read(&self.log)
     }
+}
+
+fn bare(message_id: &str) -> &str {
+    message_id.trim_matches(['<', '>'])
 }
 
 fn read(path: &Path) -> String {
