@@ -3,7 +3,9 @@
 use super::{Done, Entry, Known, Ledger, LedgerError, Seen, State};
 use crate::message::Digest;
 use chrono::{DateTime, TimeDelta, Utc};
-use redb::{Database, DatabaseError, Error, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{
+    Database, DatabaseError, Error, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
+};
 use std::path::Path;
 
 /// (mailbox, UIDL) → [`Entry`] as JSON.

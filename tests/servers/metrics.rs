@@ -7,6 +7,7 @@ use crate::harness::running::{Running, value};
 use crate::harness::{available, maildir, program};
 use reply_ingest::demo::Broker;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -85,9 +86,10 @@ fn config(dovecot: &Dovecot, broker: &Broker, folder: &Path, passwords: [&str; 2
         folder.join("ledger.redb").display(),
     );
     for (user, password) in ["a", "b"].into_iter().zip(passwords) {
-        text += &format!(
+        let _ = writeln!(
+            text,
             "  - {{name: {user}, host: localhost, port: {}, ca_file: {}, username: {user}, password: {password}, \
-             retention: delete}}\n",
+             retention: delete}}",
             dovecot.pop3s_port(),
             dovecot.ca_file().display(),
         );

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use reply_ingest::demo::consume;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -76,9 +77,10 @@ fn every_tick_has_its_run_and_the_numbers_are_those_of_the_mails() {
     for user in USERS {
         // One keeps its mails: they count as known from pass to pass.
         let retention = if user == "c" { "keep" } else { "delete" };
-        text += &format!(
+        let _ = writeln!(
+            text,
             "  - {{name: {user}, host: localhost, port: {}, ca_file: {}, username: {user}, password: {}, \
-             retention: {retention}}}\n",
+             retention: {retention}}}",
             dovecot.pop3s_port(),
             dovecot.ca_file().display(),
             pop3_server::password(user),

@@ -95,7 +95,11 @@ fn promise_holds(delivery: Delivery) {
                 let worker = world.start("l");
                 world.seed(late);
                 sleep(moment);
-                if random.below(2) == 0 { world.kafka.stop() } else { world.kafka.kill() }
+                if random.below(2) == 0 {
+                    world.kafka.stop();
+                } else {
+                    world.kafka.kill();
+                }
                 sleep(random.up_to(Duration::from_secs(2)));
                 world.kafka.resume();
                 world.ended(worker);

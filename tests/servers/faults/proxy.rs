@@ -58,8 +58,7 @@ impl Proxy {
 fn forward(mut from: TcpStream, mut to: TcpStream, fault: Option<Fault>) {
     let mut left = fault.map_or(u64::MAX, |f| f.after);
     let mut buffer = [0; 16 * 1024];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer) else { break };
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
         let passed = count.min(usize::try_from(left).unwrap_or(usize::MAX));
         if write(&mut to, &buffer[..passed]).is_err() {
             break;
