@@ -2,8 +2,8 @@
 //!
 //! A mail flows in one straight line, and the modules stand in that order:
 //! [`pop3`] → [`message`] → [`auth`] → [`classify`] → [`correlate`] → [`event`] → [`sink`] →
-//! [`ledger`]; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`] stand around them,
-//! [`source`] is where a replay finds mails, and [`explain`] says why a mail was judged as it was,
+//! [`ledger`], with [`archive`] beside them; [`pipeline`] joins them. [`config`], [`schedule`], [`telemetry`] and [`cli`]
+//! stand around them, [`source`] is where a replay finds mails, and [`explain`] says why a mail was judged as it was,
 //! [`report`] what a run did.
 //!
 //! The core (the POP3 codec and session, `message`, `classify`, `correlate`, `event`) takes octets
@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod auth;
 pub mod classify;
 pub mod cli;

@@ -12,6 +12,7 @@ Exit codes, and when several apply, the first of these:
   76  another worker has taken over
   69  Kafka cannot be reached or does not take events
   77  a server refused a login for good
+  79  deletes were withheld by a guard: a person has to look
   75  a mailbox failed and may work at the next run
   64  the command line is wrong
    0  everything was done";
@@ -25,19 +26,21 @@ pub enum Exit {
     Fenced,
     Kafka,
     Credentials,
+    Withheld,
     Temporary,
     Internal,
 }
 
 impl Exit {
     /// Every way to end.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Success,
         Self::Usage,
         Self::Configuration,
         Self::Fenced,
         Self::Kafka,
         Self::Credentials,
+        Self::Withheld,
         Self::Temporary,
         Self::Internal,
     ];
@@ -54,6 +57,8 @@ impl Exit {
             Self::Fenced => 76,
             Self::Credentials => 77,
             Self::Configuration => 78,
+            // sysexits.h ends with 78.
+            Self::Withheld => 79,
         }
     }
 }
@@ -66,6 +71,7 @@ impl From<FailureClass> for Exit {
             FailureClass::Fenced => Self::Fenced,
             FailureClass::Kafka => Self::Kafka,
             FailureClass::Credentials => Self::Credentials,
+            FailureClass::Withheld => Self::Withheld,
             FailureClass::Temporary => Self::Temporary,
         }
     }

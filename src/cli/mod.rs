@@ -1,9 +1,11 @@
 //! The command line: what a person or a scheduler starts.
 
+mod archived;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod forget;
 mod log;
 mod manual;
 mod poll;
@@ -13,6 +15,7 @@ mod rules;
 mod run;
 mod schema;
 mod setup;
+mod shard;
 mod table;
 mod token;
 
@@ -58,6 +61,8 @@ enum Command {
     Rules(rules::Args),
     /// Make and verify the signed tokens that campaign mails carry.
     Token(token::Args),
+    /// Find, and remove, what this program has stored about a person.
+    Forget(forget::Args),
     /// Print a published JSON Schema: event, run, explain or config.
     Schema(schema::Args),
     /// Print the completions of a shell.
@@ -105,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::main(args).await,
             Command::Rules(args) => rules::main(&args).await,
             Command::Token(args) => token::main(&args),
+            Command::Forget(args) => forget::main(args).await,
             Command::Schema(args) => schema::main(&args),
             Command::Completions(args) => manual::completions(&args),
             Command::Man(args) => manual::man(&args),

@@ -4,6 +4,7 @@ use super::exit::fail;
 use super::reports::Reports;
 use super::setup::{Selection, Setup, kafka, measured_resolver};
 use super::{Exit, run_id, table};
+use crate::archive::Archive;
 use crate::auth::dns::RecordStore;
 use crate::classify::Rules;
 use crate::config::{Config, Delivery, Mailbox};
@@ -18,6 +19,7 @@ use chrono::Utc;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// One pass over the mailboxes.
@@ -33,6 +35,9 @@ pub struct Args {
     /// Print the events instead of publishing them; record and delete nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Delete what guards would withhold: you have looked at it. For this run only.
+    #[arg(long, conflicts_with = "dry_run")]
+    allow_deletes: bool,
     /// Push the run's metrics to this Pushgateway when it ends.
     #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
     metrics_push: Option<String>,
@@ -76,9 +81,10 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
+    let mode = Mode { dry_run: args.dry_run, allow_deletes: args.allow_deletes };
     let ruleset = rules.version().to_owned();
     let collector = args.reports.collector();
-    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics, stop, collector.clone()).await;
+    let polled = poll(config, mailboxes, rules, mode, &metrics, stop, collector.clone()).await;
     if let Err(failure) = &polled {
         RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
     }
@@ -102,12 +108,19 @@ pub async fn main(args: Args) -> Exit {
     }
 }
 
+/// What a person asked of this run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mode {
+    pub dry_run: bool,
+    pub allow_deletes: bool,
+}
+
 /// Sets everything up and takes one run through.
 pub(crate) async fn poll(
     config: Config,
     mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
-    dry_run: bool,
+    Mode { dry_run, allow_deletes }: Mode,
     metrics: &Arc<Metrics>,
     mut stop: Stop,
     collector: Option<Arc<Collector>>,
@@ -125,7 +138,7 @@ pub(crate) async fn poll(
         }
     };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
-    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
+    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?.allowing_deletes(allow_deletes);
     let worker = Arc::new(worker.watched(collector.map(|c| c as Arc<dyn Observer>)));
     let signals = tokio::spawn(stop.on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
@@ -150,12 +163,31 @@ pub(super) fn worker(
         settings.records = Records::Write(Arc::new(store));
     }
     let line = Line::new(settings, rules, resolver).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;
-    Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).counting(Arc::clone(metrics)))
+    let archive = if dry_run { None } else { archive(&config)? };
+    Ok(Worker::new(config, line, sink, ledger, dry_run, Utc::now).archiving(archive).counting(Arc::clone(metrics)))
+}
+
+/// A run's time: what was fetched when it is up is finished.
+async fn end_in_time(worker: Arc<Worker>, time: Duration) {
+    tokio::time::sleep(time).await;
+    tracing::info!("limits.run_time is up: what was fetched is finished, the rest stays for the next run");
+    worker.end_in_time();
+}
+
+/// The archive that a configuration asks for.
+pub(super) fn archive(config: &Config) -> Result<Option<Archive>, Failure> {
+    let Some(setting) = &config.archive else { return Ok(None) };
+    let options = setting.options.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    Ok(Some(Archive::open(&setting.location, options)?))
 }
 
 /// Takes one run through, its summary included.
 pub(super) async fn one_run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> (RunReport, Exit) {
+    let budget = worker.config.limits.run_time.map(|span| tokio::spawn(end_in_time(Arc::clone(worker), span.0)));
     let report = run(worker, mailboxes).await;
+    if let Some(budget) = budget {
+        budget.abort();
+    }
     let mut class = report.worst();
     let code = |class: Option<FailureClass>| class.map_or(Exit::Success, Exit::from);
     // With Kafka failing already, the summary would only wait for another time-out.

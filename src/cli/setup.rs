@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::exit::{configuration, fail};
+use super::shard::Shard;
 use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
@@ -24,6 +25,12 @@ pub struct Selection {
     /// Only this mailbox; may be given several times.
     #[arg(long, value_name = "NAME")]
     mailbox: Vec<String>,
+    /// Only the mailboxes of this shard, such as 0/4: shard 0 of 4. Shards keep a ledger file each.
+    #[arg(long, value_name = "I/N", env = "REPLY_INGEST_SHARD")]
+    shard: Option<Shard>,
+    /// How many shards there are, where `JOB_COMPLETION_INDEX` says which this is, as in an Indexed Job of Kubernetes.
+    #[arg(long, value_name = "N", env = "REPLY_INGEST_SHARDS", conflicts_with = "shard")]
+    shards: Option<u32>,
 }
 
 /// A configuration that can be put into force.
@@ -36,7 +43,8 @@ pub struct Setup {
 impl Selection {
     /// Reads the configuration and its rules; what is wrong is said on standard error.
     pub fn setup(&self) -> Result<Setup, Exit> {
-        let config = config::load(&self.config).map_err(|error| configuration(&error))?;
+        let mut config = config::load(&self.config).map_err(|error| configuration(&error))?;
+        self.own_ledger(&mut config)?;
         let mailboxes = self.mailboxes(&config)?;
         let rules = rules(&config).map_err(|failure| fail(&failure))?;
         Ok(Setup { config, mailboxes, rules })
@@ -53,12 +61,42 @@ impl Selection {
             eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
             return Err(Exit::Usage);
         }
-        Ok(config
+        let shard = self.shard()?;
+        let selected: Vec<Arc<Mailbox>> = config
             .mailboxes
             .iter()
             .filter(|m| names.is_empty() || names.contains(&m.name))
+            .filter(|m| shard.is_none_or(|shard| shard.has(&m.name)))
             .map(|m| Arc::new(m.clone()))
-            .collect())
+            .collect();
+        if let Some(shard) = shard {
+            tracing::info!(%shard, mailboxes = selected.len(), of = config.mailboxes.len(), "the mailboxes of a shard");
+        }
+        Ok(selected)
+    }
+
+    /// The shard that this process is.
+    fn shard(&self) -> Result<Option<Shard>, Exit> {
+        let Some(count) = self.shards else { return Ok(self.shard) };
+        let wrong = |problem: String| {
+            eprintln!("error: {problem}");
+            Exit::Usage
+        };
+        let index = std::env::var("JOB_COMPLETION_INDEX").ok();
+        let index = index.and_then(|index| index.parse().ok()).ok_or_else(|| {
+            wrong(
+                "--shards needs a number in JOB_COMPLETION_INDEX: outside of an Indexed Job use --shard I/N".to_owned(),
+            )
+        })?;
+        Shard::new(index, count).map(Some).map_err(wrong)
+    }
+
+    /// Gives a shard its own ledger file.
+    pub fn own_ledger(&self, config: &mut Config) -> Result<(), Exit> {
+        if let Some(shard) = self.shard()? {
+            config.ledger.file = shard.ledger_file(&config.ledger.file);
+        }
+        Ok(())
     }
 }
 

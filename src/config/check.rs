@@ -4,7 +4,7 @@
 
 use super::mistake::{Mistake, Place};
 use super::model::{
-    Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
+    Archive, Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
 };
 use super::path::Path;
 use super::read::Findings;
@@ -41,6 +41,9 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
         && [kafka.key("sasl_password"), kafka.key("sasl_password_file")].iter().any(|p| checks.given(p) == Given::Yes)
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
+    }
+    if let Some(archive) = &config.archive {
+        checks.archive(&root.key("archive"), archive);
     }
     checks.bounces(&root.key("bounces"), &config.bounces);
     checks.dns(&root.key("dns"), &config.dns);
@@ -245,6 +248,17 @@ impl Checks<'_> {
         }
     }
 
+    fn archive(&mut self, setting: &Path, archive: &Archive) {
+        let (location, retention) = (setting.key("location"), setting.key("retention"));
+        if archive.location.trim().is_empty() {
+            self.report(&location, &[&location], "is empty: name a folder");
+        }
+        if archive.retention.is_some_and(|span| span.0 < Duration::from_hours(1)) {
+            let problem = "must be at least 1h: mails would be removed before anybody could read them";
+            self.report(&retention, &[&retention], problem);
+        }
+    }
+
     /// Nothing suppresses an address that says nothing about the address.
     fn bounces(&mut self, setting: &Path, policy: &BouncePolicy) {
         let suppress = setting.key("suppress");
@@ -339,6 +353,7 @@ impl Checks<'_> {
             ("read_timeout", limits.read_timeout, (Duration::from_millis(100), "100ms")),
             ("command_timeout", limits.command_timeout, (Duration::from_secs(1), "1s")),
             ("session_time", limits.session_time, (Duration::from_secs(1), "1s")),
+            ("run_time", limits.run_time.unwrap_or(Span::seconds(1)), (Duration::from_secs(1), "1s")),
         ] {
             if value < least {
                 self.report(&key(name), &[&key(name)], format!("must be at least {text}"));

@@ -29,4 +29,4 @@ pub use load::{ConfigError, Secrets, check_file, check_text, environment, load, 
 pub use mistake::Mistake;
 pub use model::*;
 pub use secret::Secret;
-pub use units::{Octets, Span};
+pub use units::{Octets, Share, Span};

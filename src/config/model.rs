@@ -1,7 +1,7 @@
 //! The settings, as they stand in YAML. The configuration's schema is derived from these types.
 
 use super::secret::Secret;
-use super::units::{Octets, Span};
+use super::units::{Octets, Share, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
 use crate::event::{AddressMode, MailboxRole, TextMode};
@@ -24,6 +24,9 @@ pub struct Config {
     pub delivery: Delivery,
     #[serde(default)]
     pub ledger: Ledger,
+    /// Where the raw mails are kept; without it they are not.
+    #[serde(default)]
+    pub archive: Option<Archive>,
     #[serde(default)]
     pub dns: Dns,
     #[serde(default)]
@@ -44,6 +47,9 @@ pub struct Config {
     pub event: EventSettings,
     #[serde(default)]
     pub limits: Limits,
+    /// When mails are not deleted although the retention says so, until a person has looked.
+    #[serde(default)]
+    pub guards: Guards,
     /// For the command `run`: when, and where its state can be read.
     #[serde(default)]
     pub run: RunSettings,
@@ -105,6 +111,9 @@ pub struct Mailbox {
     /// Instead of the general setting.
     #[serde(default)]
     pub privacy: Option<Privacy>,
+    /// `false`: the mails of this mailbox are not archived.
+    #[serde(default = "yes")]
+    pub archive: bool,
     /// When `run` polls it, instead of `run.schedule`.
     #[serde(default)]
     pub schedule: Option<Expression>,
@@ -367,6 +376,22 @@ impl Default for Ledger {
     }
 }
 
+/// Where the raw mails are kept, each before its events are published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// A folder; `s3://BUCKET/PREFIX`, `gs://…` or `az://…` where the program was built with the feature `archive-s3`,
+    /// `archive-gcs` or `archive-azure`.
+    pub location: String,
+    /// How long a mail stays there, counted from when it was written; by default for good. A part of the archive is
+    /// looked through at the end of each run.
+    #[serde(default)]
+    pub retention: Option<Span>,
+    /// Settings for a cloud, such as `region` or `endpoint`; also taken from its usual environment variables.
+    #[serde(default)]
+    pub options: BTreeMap<String, Secret>,
+}
+
 /// Name resolution for SPF, DKIM and DMARC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -523,6 +548,23 @@ impl Default for EventSettings {
     }
 }
 
+/// Limits beyond which a run deletes nothing from a mailbox. Events are published all the same, and `poll
+/// --allow-deletes` deletes what was withheld.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guards {
+    /// Mails that one run may delete in one mailbox; by default any number.
+    #[serde(default)]
+    pub max_deletes: Option<u64>,
+    /// The share of a mailbox's mails that one run may delete, where it holds 20 or more; by default all of them.
+    #[serde(default)]
+    pub max_delete_share: Option<Share>,
+    /// Of the mails that are to be deleted, where they are 20 or more, the share that may be `unclassified`; by default
+    /// all of them.
+    #[serde(default)]
+    pub max_unclassified_share: Option<Share>,
+}
+
 /// What bounds memory and time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -561,6 +603,10 @@ pub struct Limits {
     /// The pause before the first of them; it doubles each time, and some chance is added.
     #[serde(default = "retry_pause")]
     pub retry_pause: Span,
+    /// After this long a run ends: what was fetched is published and deleted as usual, the rest is for the next run. By
+    /// default it goes on until everything is done.
+    #[serde(default)]
+    pub run_time: Option<Span>,
 }
 
 fn message_size() -> Octets {
@@ -621,6 +667,7 @@ impl Default for Limits {
             session_time: session_time(),
             retries: retries(),
             retry_pause: retry_pause(),
+            run_time: None,
         }
     }
 }

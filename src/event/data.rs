@@ -120,7 +120,8 @@ pub struct MessageRef {
     /// Octets as the server sent them.
     pub size_bytes: u64,
     pub subject: Option<String>,
-    /// Where a raw copy is kept, never the body itself.
+    /// Where the raw mail is kept: its name below the place of the archive, made of mailbox and digest. Absent where it
+    /// is not archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive_ref: Option<String>,
 }

@@ -99,7 +99,10 @@ impl Policy {
 
     /// Leaves out or hashes what the policy does not allow.
     pub fn apply(&self, data: &mut EventData) {
+        // Counted from when the mail was received, where that is known: what a report says of its time is a stranger's.
+        let retain_until = data.privacy.retain_until;
         data.privacy = self.stamp(data.occurred_at);
+        data.privacy.retain_until = retain_until.or(data.privacy.retain_until);
         for party in [&mut data.sender, &mut data.recipient].into_iter().flatten() {
             self.party(party);
         }

@@ -17,6 +17,9 @@ pub struct RunData {
     pub ruleset_version: String,
     pub started_at: DateTime<Utc>,
     pub ended_at: DateTime<Utc>,
+    /// Why the run ended before everything was done; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_early: Option<EndedEarly>,
     /// The exit code that the process ended with.
     pub exit_code: u8,
     pub mailboxes: Vec<MailboxRun>,
@@ -25,6 +28,19 @@ pub struct RunData {
     /// What name resolution did.
     #[serde(default)]
     pub dns: DnsRun,
+    /// Mails that were removed from the archive because they are older than `archive.retention`.
+    #[serde(default)]
+    pub archive_removed: u64,
+}
+
+/// Why a run ended before everything was done. It was no failure: the next run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedEarly {
+    /// Its time (`limits.run_time`) was up.
+    RunTime,
+    /// It was asked to stop.
+    Stopped,
 }
 
 /// What name resolution did in one run.
@@ -106,9 +122,21 @@ pub struct MailboxRun {
     /// Mails left alone because they are older than the mailbox's start.
     pub before_start: u64,
     pub deleted: u64,
+    /// Mails that the run would have deleted if a guard had not withheld it.
+    #[serde(default)]
+    pub deletes_withheld: u64,
+    /// The guard that withheld deletes: `max_deletes`, `max_delete_share` or `max_unclassified_share`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
+    /// Whether mails were left for the next run because this one had to end (`ended_early` says why). No failure.
+    #[serde(default)]
+    pub unfinished: bool,
     /// Mails whose events could not be published; they stay in the mailbox.
     pub refused: u64,
     pub octets: u64,
+    /// Mails written to the archive.
+    #[serde(default)]
+    pub archived: u64,
     pub duration_ms: u64,
     /// Events published, by kind.
     pub events: BTreeMap<Kind, u64>,

@@ -1,6 +1,7 @@
 //! How a mailbox is reached: where, with which TLS, with which credentials.
 
 use super::failure::{Failure, FailureClass};
+use crate::archive::ArchiveError;
 use crate::config::{Limits, LoginMethod, Mailbox, Tls, TlsVersion, TokenSource};
 use crate::pop3::{Client, Credentials, Endpoint, Method, Pop3Error, Proof, Retry, Security, Settings, tls};
 use crate::token::{TokenError, Tokens};
@@ -32,6 +33,12 @@ impl From<Pop3Error> for Broken {
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         Self { failure, retry: Retry::No }
+    }
+}
+
+impl From<ArchiveError> for Broken {
+    fn from(error: ArchiveError) -> Self {
+        Self { failure: error.into(), retry: Retry::Later }
     }
 }
 

@@ -103,7 +103,7 @@ pub fn data(
             in_reply_to: mail.in_reply_to().map(id),
             size_bytes: around.raw.size(),
             subject: mail.subject().map(|s| cut(s.trim(), MAX_SUBJECT)),
-            archive_ref: None,
+            archive_ref: line.archive_ref(&around.place.mailbox, around.raw).map(|r| r.to_string()),
         },
         sender: sender.as_ref().map(party),
         recipient: recipient.as_ref().map(party),
@@ -114,7 +114,11 @@ pub fn data(
             addresses: around.place.privacy.addresses,
             text: around.place.privacy.text,
             hash_key_id: None,
-            retain_until: None,
+            retain_until: around
+                .place
+                .privacy
+                .retain
+                .and_then(|span| around.delivered_at.unwrap_or(occurred_at).checked_add_signed(span)),
         },
         original: finding.original.as_ref().map(|o| original(line, o)),
         content: finding.words.as_ref().map(content),

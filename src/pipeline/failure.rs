@@ -1,5 +1,6 @@
 //! What went wrong, as far as the exit code and the next person need to know.
 
+use crate::archive::ArchiveError;
 use crate::ledger::LedgerError;
 use crate::pop3::Pop3Error;
 use crate::sink::KafkaError;
@@ -19,6 +20,8 @@ pub enum FailureClass {
     Kafka,
     /// A server refused a login.
     Credentials,
+    /// A guard withheld deletes until a person has looked.
+    Withheld,
     /// It may work at the next run.
     Temporary,
 }
@@ -62,6 +65,12 @@ impl Failure {
 impl From<Pop3Error> for Failure {
     fn from(error: Pop3Error) -> Self {
         Self::new(FailureClass::of(error.is_credentials(), error.is_configuration()), &error)
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::new(FailureClass::of(false, error.is_configuration()), &error)
     }
 }
 

@@ -97,9 +97,10 @@ async fn fetch_all(
     let mut result = FetchResult::default();
     while let Some((number, size)) = client.upcoming() {
         let overtime = until.is_some_and(|until| Instant::now() >= until);
-        if worker.is_stopping() || judged.is_closed() || overtime {
+        let stopping = worker.is_stopping();
+        if stopping || judged.is_closed() || overtime {
             // RETRs may be under way: QUIT would wait behind them, so what is outstanding is read.
-            result.overtime |= overtime;
+            result.overtime |= overtime || stopping;
             client.cancel();
             if client.upcoming().is_none() {
                 break;
@@ -159,8 +160,11 @@ async fn judge(
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     worker.tell(|o| o.took(Station::Judge, begun.elapsed()));
     let (digest, size) = (raw.digest(), raw.size());
-    drop(raw);
+    // Too large to be kept: where deleting waits for a safe copy, the mailbox has the only one.
+    let only_copy = raw.is_cut() && worker.line.archives(&place.mailbox);
+    // What is known already is not archived again; whether it is, the publisher sees.
+    let raw = worker.archive.as_ref().and(worker.line.archive_ref(&place.mailbox, &raw)).map(|_| raw);
     let Judged { events, delivered_at, answers, .. } = judged;
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, _room: room }).await;
+    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, raw, only_copy, _room: room }).await;
 }

@@ -2,6 +2,7 @@
 
 use super::assemble::{self, Around};
 use super::failure::{Failure, FailureClass};
+use crate::archive::Reference;
 use crate::auth::dns::{DnsError, RecordStore, Recorded, Recorder, Resolver};
 use crate::auth::{Authenticator, Bounds};
 use crate::classify::{Finding, Rules, classify};
@@ -30,6 +31,8 @@ pub struct LineSettings {
     pub type_prefix: String,
     /// What becomes of DNS answers.
     pub records: Records,
+    /// Mailboxes whose mails lie in the archive.
+    pub archived: BTreeSet<String>,
     /// The DNS answers that a mail got stay in [`Judged`], for who explains.
     pub keep_answers: bool,
     /// The run's id; differs from run to run.
@@ -43,10 +46,14 @@ pub enum Records {
     /// They are forgotten.
     #[default]
     Off,
-    /// They are written down.
+    /// They are given back with the events.
+    Collect,
+    /// They are given back, and written down.
     Write(Arc<RecordStore>),
     /// What was written down answers, and nobody else; a mail without a record is not checked.
     Read(Arc<RecordStore>),
+    /// The same, with records that come with the mails.
+    Handed,
 }
 
 impl LineSettings {
@@ -62,7 +69,11 @@ impl LineSettings {
             original_headers: config.event.original_headers.clone(),
             honor_within: TimeDelta::from_std(config.unsubscribe.honor_within.0).unwrap_or(TimeDelta::days(2)),
             type_prefix: config.event.type_prefix.clone(),
-            records: Records::default(),
+            records: if config.archive.is_some() { Records::Collect } else { Records::Off },
+            archived: match &config.archive {
+                Some(_) => config.mailboxes.iter().filter(|m| m.archive).map(|m| m.name.clone()).collect(),
+                None => BTreeSet::new(),
+            },
             keep_answers: false,
             run_id,
             replay,
@@ -79,6 +90,7 @@ impl LineSettings {
             honor_within: TimeDelta::days(2),
             type_prefix: "org.reply-ingest".to_owned(),
             records: Records::default(),
+            archived: BTreeSet::new(),
             keep_answers: false,
             run_id,
             replay: true,
@@ -219,7 +231,19 @@ impl Line {
         origin: Option<&str>,
         now: DateTime<Utc>,
     ) -> Judged {
-        let record = self.record_of(raw, place);
+        self.judge_recorded(raw, place, uidl, origin, now, self.record_of(raw, place)).await
+    }
+
+    /// The same for a mail that comes with the DNS answers of its day.
+    pub async fn judge_recorded(
+        &self,
+        raw: &RawMail,
+        place: &Place,
+        uidl: Option<&str>,
+        origin: Option<&str>,
+        now: DateTime<Utc>,
+        record: Option<Recorded>,
+    ) -> Judged {
         let ingested_at = record.as_ref().map_or(now, Recorded::checked_at);
         let around = Around { raw, place, uidl, origin, now, ingested_at, delivered_at: None, auth: None };
         if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone(), record)).catch_unwind().await {
@@ -281,21 +305,21 @@ impl Line {
             None => None,
         };
         match (&self.settings.records, record) {
-            (Records::Read(_), None) => (None, None),
-            (Records::Off | Records::Read(_), _) if self.settings.keep_answers => {
+            (Records::Read(_) | Records::Handed, None) => (None, None),
+            (Records::Off | Records::Read(_) | Records::Handed, _) if self.settings.keep_answers => {
                 let resolver: &dyn Resolver = record.map_or(&*self.resolver, |r| r);
                 let recorder = Recorder::new(resolver, ingested_at);
                 let auth = check(&recorder).await;
                 (auth, Some(recorder.finish()))
             }
             (Records::Off, _) => (check(&*self.resolver).await, None),
-            (Records::Write(_), _) => {
+            (Records::Write(_) | Records::Collect, _) => {
                 let recorder = Recorder::new(&*self.resolver, ingested_at);
                 let auth = check(&recorder).await;
                 // Without questions too: the record says when the mail came.
                 (auth, Some(recorder.finish()))
             }
-            (Records::Read(_), Some(record)) => (check(record).await, None),
+            (Records::Read(_) | Records::Handed, Some(record)) => (check(record).await, None),
         }
     }
 
@@ -351,6 +375,16 @@ impl Line {
         place.privacy.apply(&mut data);
         let key = crate::event::partition_key(data.recipient.as_ref(), data.privacy.addresses, &data.dedupe_key);
         Event::new(&self.settings.type_prefix, key, data)
+    }
+
+    /// The name of a mail in the archive, where it is kept there: of one that is too large only the beginning is known.
+    pub(super) fn archive_ref(&self, mailbox: &str, raw: &RawMail) -> Option<Reference> {
+        (self.archives(mailbox) && !raw.is_cut()).then(|| Reference::new(mailbox, raw.digest()))
+    }
+
+    /// Whether the mails of a mailbox are archived.
+    pub(super) fn archives(&self, mailbox: &str) -> bool {
+        self.settings.archived.contains(mailbox)
     }
 
     pub(super) fn settings(&self) -> &LineSettings {

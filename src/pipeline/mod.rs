@@ -9,6 +9,7 @@ mod access;
 mod assemble;
 mod failure;
 mod fetch;
+mod guard;
 mod line;
 mod pass;
 mod plan;
@@ -19,6 +20,6 @@ mod settled;
 
 pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};
-pub use line::{Judged, Line, LineSettings, Place, Records, SetupError};
+pub use line::{Judged, Line, LineSettings, Place, Records, SetupError, policy};
 pub use pass::pass;
 pub use run::{Observer, RunReport, Shared, Station, Worker, run};

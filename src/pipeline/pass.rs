@@ -13,7 +13,8 @@
 //! double, and only mails that the pass had not seen before make the count of tries start anew.
 
 use super::access::Broken;
-use super::failure::Failure;
+use super::failure::{Failure, FailureClass};
+use super::guard::{Tally, Withheld};
 use super::line::Place;
 use super::run::Worker;
 use super::session::session;
@@ -42,6 +43,10 @@ pub(super) struct Pass {
     pub(super) session_mails: Option<usize>,
     /// Mails of broken sessions that are known by their digests only until they are fetched again.
     pub(super) doubtful: usize,
+    /// What it deleted, or would have.
+    pub(super) tally: Tally,
+    /// The guard because of which nothing more is deleted.
+    pub(super) withheld: Option<Withheld>,
     /// Ids seem to change from session to session: the rest is taken in one.
     pub(super) unsplit: bool,
 }
@@ -82,6 +87,17 @@ impl Pace {
 }
 
 impl Pass {
+    /// From now on nothing is deleted, if a guard says so.
+    pub(super) fn withhold(&mut self, guard: Option<Withheld>) {
+        let Some(guard) = guard else { return };
+        if self.withheld.is_none() {
+            tracing::error!(mailbox = %self.run.id, guard = guard.name(), "deletes are withheld: {guard}");
+        }
+        self.run.guard = Some(guard.name().to_owned());
+        self.run.deletes_withheld = guard.deletes().saturating_sub(self.run.deleted);
+        self.withheld = Some(guard);
+    }
+
     /// The connection broke while this mail was next, after `fetched` others of the session. With many asked for
     /// ahead it may have been any of them: a reset throws away what was received and not yet read. Says whether
     /// another session may do better.
@@ -111,11 +127,15 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
     let run = MailboxRun { id: mailbox.name.clone(), ..MailboxRun::default() };
     let mut pass = Pass { run, ..Pass::default() };
     let failure = sessions(worker, mailbox, &mut pass).await.err();
+    // Everything that was to be done was done, but for what a person has to look at.
+    let withheld = pass.withheld.filter(|_| failure.is_none());
+    let withheld =
+        withheld.map(|guard| Failure { class: FailureClass::Withheld, message: guard.message(&mailbox.name) });
     worker.ledger.leave(&mailbox.name);
     let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());
     run.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    (run, failure)
+    (run, failure.or(withheld))
 }
 
 /// Sessions until nothing is left to fetch: each one's deletes are committed before the next.
@@ -123,6 +143,8 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
     let place = Arc::new(Place::of(mailbox, &worker.config));
     let limits = &worker.config.limits;
     let mut pauses = pauses(limits);
+    // Until a session says otherwise.
+    pass.run.unfinished = true;
     while !worker.is_stopping() {
         let before = (pass.settled.count(), pass.run.refused);
         let doubtful = pass.doubtful;
@@ -135,7 +157,9 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
                 pass.session_mails = pass.session_mails.map(|mails| mails.saturating_mul(2));
                 // Mails that are fetched again after a broken session are no progress and no reason to stop.
                 let stuck = !progress && doubtful == 0;
+                pass.run.unfinished = more;
                 if !more || (stuck && pass.unsplit) {
+                    pass.run.unfinished = false;
                     break;
                 }
                 pass.unsplit |= stuck;
@@ -147,7 +171,10 @@ async fn sessions(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>, pass: &mut Pass)
                     pauses = self::pauses(limits);
                 }
                 let pause = if retry == Retry::No { None } else { pauses.next() };
-                let Some(pause) = pause else { return Err(failure) };
+                let Some(pause) = pause else {
+                    pass.run.unfinished = false;
+                    return Err(failure);
+                };
                 tracing::warn!(
                     mailbox = %mailbox.name,
                     reason = %failure.message,

@@ -5,22 +5,26 @@ use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::{Station, Worker};
-use super::session::{Round, record};
+use super::session::{Finished, Round, record};
+use crate::archive::ArchiveError;
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::ledger::{Done, LedgerError, Seen, State};
-use crate::message::Digest;
+use crate::message::{Digest, RawMail};
 use crate::pop3::{Listed, Retry};
 use crate::sink::{Outcome, Parcel, Record};
 use crate::telemetry::{BatchPublished, Published};
 use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Mails published at once.
 const BATCH: usize = 500;
+/// Mails written to the archive side by side: most of the time is spent waiting for the disk.
+const ARCHIVED_AT_ONCE: usize = 16;
 /// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
 const MAX_EVENT: usize = 900_000;
 
@@ -31,10 +35,22 @@ pub(super) struct Ready {
     pub(super) size: u64,
     pub(super) events: Vec<Event>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
+    /// The mail itself, where it is to be archived.
+    pub(super) raw: Option<RawMail>,
+    /// The mailbox should have an archive's copy of it before it is deleted, and cannot.
+    pub(super) only_copy: bool,
     /// DNS answers to be written down.
     pub(super) answers: Option<Recorded>,
     /// Its share of what may be in flight, until its events were acknowledged.
     pub(super) _room: OwnedSemaphorePermit,
+}
+
+impl Ready {
+    /// A mail with these octets is through.
+    fn finished(&self, listed: Listed, seen: Seen) -> Finished {
+        let unclassified = self.events.iter().any(|event| event.data.verdict.kind() == Kind::Unclassified);
+        Finished { listed, published_at: seen.at, unclassified, only_copy: self.only_copy }
+    }
 }
 
 /// Publishes and records what was judged.
@@ -71,7 +87,7 @@ impl Publisher {
     }
 
     async fn take(&mut self, batch: Vec<Ready>) -> Result<(), Broken> {
-        let mut done: Vec<(Listed, Done)> = Vec::new();
+        let mut done: Vec<(Finished, Done)> = Vec::new();
         let mut publish: Vec<Ready> = Vec::new();
         let mut twins: HashMap<Digest, Vec<Listed>> = HashMap::new();
         for ready in batch {
@@ -86,12 +102,18 @@ impl Publisher {
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((
+                    ready.finished(ready.listed.clone(), seen),
+                    finished(&ready.listed, ready.digest, seen, now),
+                ));
             } else if self.is_before_start(&ready, now) {
                 self.pass.run.before_start += 1;
                 let seen = Seen { state: State::BeforeStart, at: now };
                 self.pass.settled.add(ready.digest, seen);
-                done.push((ready.listed.clone(), finished(&ready.listed, ready.digest, seen, now)));
+                done.push((
+                    ready.finished(ready.listed.clone(), seen),
+                    finished(&ready.listed, ready.digest, seen, now),
+                ));
             } else if let Some(others) = twins.get_mut(&ready.digest) {
                 others.push(ready.listed);
             } else {
@@ -99,6 +121,8 @@ impl Publisher {
                 publish.push(ready);
             }
         }
+        // Before anybody can read of it, and so before anything can be deleted.
+        self.archive(&mut publish).await?;
         let answers: Vec<_> = publish.iter_mut().filter_map(|r| Some((r.digest, r.answers.take()?))).collect();
         if !answers.is_empty() {
             self.worker.line.write_down(&self.mailbox.name, answers).await;
@@ -144,7 +168,7 @@ impl Publisher {
                     self.pass.settled.add(ready.digest, seen);
                     for listed in others.into_iter().chain([ready.listed.clone()]) {
                         let record = finished(&listed, ready.digest, seen, now);
-                        done.push((listed, record));
+                        done.push((ready.finished(listed, seen), record));
                     }
                 }
                 Outcome::Refused(reason) => {
@@ -176,8 +200,26 @@ impl Publisher {
         }
         self.round
             .finished
-            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(listed, d)| (listed, d.at)));
+            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(finished, _)| finished));
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Keeps the raw mails, a few side by side.
+    async fn archive(&mut self, mails: &mut [Ready]) -> Result<(), ArchiveError> {
+        let Some(archive) = &self.worker.archive else { return Ok(()) };
+        let mailbox = &self.mailbox.name;
+        let mut writing = Vec::with_capacity(mails.len());
+        for mail in mails {
+            if let Some(raw) = mail.raw.take() {
+                writing.push(archive.keep(mailbox, raw, mail.answers.as_ref()).boxed());
+            }
+        }
+        let mut kept = futures_util::stream::iter(writing).buffer_unordered(ARCHIVED_AT_ONCE);
+        while let Some(result) = kept.next().await {
+            result?;
+            self.pass.run.archived += 1;
+        }
+        Ok(())
     }
 
     fn is_before_start(&self, ready: &Ready, now: DateTime<Utc>) -> bool {

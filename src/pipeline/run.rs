@@ -4,13 +4,15 @@ use super::access::Access;
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
-use crate::config::{Config, Limits, Mailbox};
-use crate::event::run::{DnsRun, MailboxRun, RunData};
+use crate::archive::{Archive, ArchiveError, Swept};
+use crate::config::{Config, Guards, Limits, Mailbox};
+use crate::event::run::{DnsRun, EndedEarly, MailboxRun, RunData};
 use crate::event::{Event, Kind, RunEvent};
 use crate::ledger::Ledger;
+use crate::message::Digest;
 use crate::sink::{Outcome, Record, Sink};
 use crate::telemetry::{Metrics, PassEnded};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,6 +87,8 @@ pub struct Worker {
     pub line: Line,
     pub sink: Arc<dyn Sink>,
     pub ledger: Arc<dyn Ledger>,
+    /// Where the raw mails are kept, if anywhere.
+    pub archive: Option<Archive>,
     pub topic: Arc<str>,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
@@ -96,6 +100,8 @@ pub struct Worker {
     /// Who watches.
     observer: Option<Arc<dyn Observer>>,
     stopping: AtomicBool,
+    out_of_time: AtomicBool,
+    allow_deletes: bool,
     stop: Notify,
     clock: fn() -> DateTime<Utc>,
 }
@@ -118,6 +124,7 @@ impl Worker {
             line,
             sink,
             ledger,
+            archive: None,
             topic,
             dry_run,
             access: Arc::clone(&shared.access),
@@ -125,6 +132,8 @@ impl Worker {
             metrics: Arc::new(Metrics::new("", clock())),
             observer: None,
             stopping: AtomicBool::new(false),
+            out_of_time: AtomicBool::new(false),
+            allow_deletes: false,
             stop: Notify::new(),
             clock,
         }
@@ -134,6 +143,23 @@ impl Worker {
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, keeping the raw mails here.
+    #[must_use]
+    pub fn archiving(self, archive: Option<Archive>) -> Self {
+        Self { archive, ..self }
+    }
+
+    /// The same; with `true` guards do not hold: a person has looked.
+    #[must_use]
+    pub fn allowing_deletes(self, allow_deletes: bool) -> Self {
+        Self { allow_deletes, ..self }
+    }
+
+    /// The guards that hold.
+    pub(super) fn guards(&self) -> Option<&Guards> {
+        (!self.allow_deletes && !self.dry_run).then_some(&self.config.guards)
     }
 
     /// The same, watched.
@@ -165,6 +191,12 @@ impl Worker {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.stop.notify_waiters();
+    }
+
+    /// Ends the run as [`Self::stop`] does: its time is up.
+    pub fn end_in_time(&self) {
+        self.out_of_time.store(true, Ordering::Relaxed);
+        self.stop();
     }
 
     /// Waits until [`Self::stop`] is called.
@@ -204,6 +236,10 @@ pub struct RunReport {
     pub ended_at: DateTime<Utc>,
     /// What name resolution did.
     pub dns: DnsRun,
+    /// Mails that were removed from the archive because they are old.
+    pub archive_removed: u64,
+    /// Why not everything was done, where that was no failure.
+    pub ended_early: Option<EndedEarly>,
 }
 
 impl RunReport {
@@ -266,6 +302,8 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
         started_at,
         ended_at: worker.now(),
         dns: worker.line.dns_counts(),
+        archive_removed: 0,
+        ended_early: None,
     };
     for (_, run, failure) in results {
         if let Some(failure) = failure {
@@ -273,10 +311,31 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
         }
         report.mailboxes.push(run);
     }
+    if report.mailboxes.iter().any(|mailbox| mailbox.unfinished) {
+        let in_time = worker.out_of_time.load(Ordering::Relaxed);
+        report.ended_early = Some(if in_time { EndedEarly::RunTime } else { EndedEarly::Stopped });
+    }
+    match worker.sweep_archive(report.ended_at).await {
+        Ok(swept) => report.archive_removed = swept.removed,
+        // The mails were published all the same, and the next run looks again.
+        Err(error) => report.failures.push(("archive".to_owned(), error.into())),
+    }
+    report.ended_at = worker.now();
     report
 }
 
 impl Worker {
+    /// Removes from the archive what is older than its retention; a run that is to end leaves that to the next.
+    async fn sweep_archive(&self, now: DateTime<Utc>) -> Result<Swept, ArchiveError> {
+        let retention = self.config.archive.as_ref().and_then(|setting| setting.retention);
+        let before = retention.and_then(|span| now.checked_sub_signed(TimeDelta::from_std(span.0).ok()?));
+        let (Some(archive), Some(before), false) = (&self.archive, before, self.dry_run || self.is_stopping()) else {
+            return Ok(Swept::default());
+        };
+        let digest = Digest::of(self.line.run_id().as_bytes());
+        archive.sweep(before, digest.0.first_chunk().copied().map(u64::from_be_bytes).unwrap_or_default()).await
+    }
+
     /// Publishes the summary of a run that ends with `exit_code`.
     ///
     /// # Errors
@@ -289,10 +348,12 @@ impl Worker {
             ruleset_version: self.line.rules().version().to_owned(),
             started_at: report.started_at,
             ended_at: report.ended_at,
+            ended_early: report.ended_early,
             exit_code,
             mailboxes: report.mailboxes.clone(),
             events: report.events(),
             dns: report.dns,
+            archive_removed: report.archive_removed,
         };
         let event = RunEvent::of_run(self.line.type_prefix(), data);
         let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);

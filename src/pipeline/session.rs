@@ -3,6 +3,7 @@
 use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::fetch::{Job, fetch_round};
+use super::guard::{expected, judge, numbers};
 use super::line::Place;
 use super::pass::Pass;
 use super::plan::{Plan, is_due, without_doubles};
@@ -19,11 +20,21 @@ use std::sync::Arc;
 /// Octets asked for ahead, at most.
 const WINDOW_OCTETS: u64 = 4 * 1024 * 1024;
 
+/// A mail that is through: published, in this run or an earlier one.
+pub(super) struct Finished {
+    pub(super) listed: Listed,
+    pub(super) published_at: DateTime<Utc>,
+    /// By the rules of this run, also where an earlier one published it.
+    pub(super) unclassified: bool,
+    /// It is too large for the archive, so it stays.
+    pub(super) only_copy: bool,
+}
+
 /// What happened to the mails of one round.
 #[derive(Default)]
 pub(super) struct Round {
     /// Mails that may be deleted, if the mailbox's retention says so.
-    pub(super) finished: Vec<(Listed, DateTime<Utc>)>,
+    pub(super) finished: Vec<Finished>,
     /// UIDLs that the ledger has from this session.
     pub(super) recorded: Vec<String>,
     pub(super) broken: Option<Broken>,
@@ -39,10 +50,18 @@ pub(super) async fn session(
     pass: &mut Pass,
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
-    let begun = tokio::time::Instant::now();
-    let mut client = enter(worker, mailbox, pass).await?;
-    worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
-    let listed = without_doubles(client.list().await?);
+    let entered = async {
+        let begun = tokio::time::Instant::now();
+        let mut client = enter(worker, mailbox, pass).await?;
+        worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
+        let listed = without_doubles(client.list().await?);
+        Ok::<_, Broken>((client, listed))
+    };
+    let (mut client, listed) = tokio::select! {
+        entered = entered => entered?,
+        // Nothing is under way yet that would have to be finished.
+        () = worker.stopped() => return Ok(true),
+    };
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
@@ -50,7 +69,23 @@ pub(super) async fn session(
         telemetry::Listed { mailbox: &mailbox.name, mails: pass.run.listed, octets }.tell(&worker.metrics);
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
     }
-    let plan = Plan::new(mailbox, listed, &known, pass, worker.now());
+    let mut plan = Plan::new(mailbox, listed, &known, pass, worker.now());
+    if worker.line.archives(&mailbox.name) {
+        // Published, and not to be deleted without a copy: fetching it again would be in vain.
+        let due = plan.due.len();
+        plan.due.retain(|mail| mail.size <= limits.message_size.0);
+        plan.known += (due - plan.due.len()) as u64;
+    }
+    if let Some(guards) = worker.guards() {
+        let sure = expected(mailbox.retention, mailbox.start, plan.fresh.len(), plan.due.len());
+        if pass.withheld.is_none() {
+            pass.withhold(numbers(guards, pass.tally.deletes + sure, pass.run.listed));
+        }
+        if pass.withheld.is_some() {
+            // They would only be fetched to be deleted.
+            plan.known += std::mem::take(&mut plan.due).len() as u64;
+        }
+    }
     if !pass.begun {
         pass.run.known += plan.known;
         pass.begun = true;
@@ -102,8 +137,17 @@ pub(super) async fn session(
         return Ok(false);
     }
     let now = worker.now();
-    let due = round.finished.into_iter().filter(|(_, at)| is_due(mailbox.retention, *at, now)).map(|(l, _)| l);
-    let mut due: Vec<Listed> = due.collect();
+    let mut due = round.finished;
+    due.retain(|mail| !mail.only_copy && is_due(mailbox.retention, mail.published_at, now));
+    if let Some(guards) = worker.guards() {
+        pass.tally.deletes += due.len() as u64;
+        pass.tally.unclassified += due.iter().filter(|mail| mail.unclassified).count() as u64;
+        pass.withhold(judge(guards, pass.tally, pass.run.listed));
+    }
+    if pass.withheld.is_some() {
+        due.clear();
+    }
+    let mut due: Vec<Listed> = due.into_iter().map(|mail| mail.listed).collect();
     due.sort_by_key(|mail| mail.number);
     finish(worker, client, mailbox, due.clone(), &mut pass.run).await?;
     pass.settled.delete_tried(&due);

@@ -342,6 +342,9 @@ fn advice(class: FailureClass) -> &'static str {
         FailureClass::Credentials => {
             "For whoever owns the mailbox: renew the password or the consent, then run `check`."
         }
+        FailureClass::Withheld => {
+            "For whoever owns the mailbox: look at its mails, then raise the limit or run `poll --allow-deletes`."
+        }
         FailureClass::Temporary => "It may work at the next run; look again if it stays.",
     }
 }

@@ -129,7 +129,10 @@ impl PassEnded<'_> {
             known = run.known,
             before_start = run.before_start,
             refused = run.refused,
+            archived = run.archived,
             deleted = run.deleted,
+            deletes_withheld = run.deletes_withheld,
+            unfinished = run.unfinished,
             octets = run.octets,
             duration_ms = run.duration_ms,
             events = %kinds(&run.events),
@@ -154,9 +157,12 @@ impl PassEnded<'_> {
         let class = self.failure.map(|f| f.class).or((run.refused > 0).then_some(FailureClass::Temporary));
         metrics.passes.get_or_create(&of(outcome(class))).inc();
         metrics.pass_duration.get_or_create(&label).observe(Duration::from_millis(run.duration_ms).as_secs_f64());
-        metrics.mailbox_up.get_or_create(&label).set(i64::from(class.is_none()));
+        metrics.withheld.get_or_create(&label).set(whole(run.deletes_withheld));
+        // A mailbox whose deletes wait for a person gave its events all the same.
+        let went_well = matches!(class, None | Some(FailureClass::Withheld));
+        metrics.mailbox_up.get_or_create(&label).set(i64::from(went_well));
         metrics.mailbox_pass.get_or_create(&label).set(timestamp(self.now));
-        if class.is_none() {
+        if went_well {
             metrics.mailbox_success.get_or_create(&label).set(timestamp(self.now));
         }
     }

@@ -23,13 +23,14 @@ const AGES: [f64; 10] = [10.0, 60.0, 300.0, 900.0, 3_600.0, 10_800.0, 43_200.0, 
 const SHORT: [f64; 12] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// How runs and passes end.
-pub(super) const OUTCOMES: [(Option<FailureClass>, &str); 7] = [
+pub(super) const OUTCOMES: [(Option<FailureClass>, &str); 8] = [
     (None, "success"),
     (Some(FailureClass::Internal), "internal"),
     (Some(FailureClass::Configuration), "configuration"),
     (Some(FailureClass::Fenced), "fenced"),
     (Some(FailureClass::Kafka), "kafka"),
     (Some(FailureClass::Credentials), "credentials"),
+    (Some(FailureClass::Withheld), "withheld"),
     (Some(FailureClass::Temporary), "temporary"),
 ];
 /// What becomes of mails.
@@ -93,6 +94,7 @@ pub struct Metrics {
     pub(super) mails: Family<MailboxOutcome, Counter>,
     pub(super) fetched: Family<Mailbox, Counter>,
     pub(super) deleted: Family<Mailbox, Counter>,
+    pub(super) withheld: Family<Mailbox, Gauge>,
     pub(super) octets: Family<Mailbox, Counter>,
     pub(super) mail_age: Durations<Mailbox>,
 
@@ -213,6 +215,7 @@ impl Metrics {
             mails: book.count("mails", "Mails, by what became of them"),
             fetched: book.count("mails_fetched", "Mails fetched"),
             deleted: book.count("mails_deleted", "Mails whose deletion was committed"),
+            withheld: book.count("mailbox_deletes_withheld", "Mails that a guard kept the last run from deleting"),
             octets: book.bytes("fetched", "Octets fetched"),
             mail_age: book.seconds(
                 "mail_age",
@@ -278,6 +281,7 @@ impl Metrics {
         self.mailbox_success.remove(&label);
         self.mailbox_mails.remove(&label);
         self.mailbox_size.remove(&label);
+        self.withheld.remove(&label);
     }
 
     /// The label of a provider: rules of the configuration can name any number.

@@ -30,6 +30,8 @@ fn report(events: &[Event], failures: Vec<(String, Failure)>) -> Report {
         started_at,
         ended_at: started_at + TimeDelta::seconds(2),
         dns: DnsRun::default(),
+        archive_removed: 0,
+        ended_early: None,
     };
     Report::new(&collector, Run { run_id: "r1", ruleset_version: "v", exit_code: 75, dry_run: false }, &done)
 }

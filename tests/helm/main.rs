@@ -181,8 +181,10 @@ fn exit_codes_agree_with_the_pod_failure_policy() {
     let of = |sharded: bool, exit: Exit| match exit {
         Exit::Success => None,
         Exit::Kafka | Exit::Temporary => Some("Count"),
-        Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration if sharded => Some("FailIndex"),
-        Exit::Usage | Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration => Some("FailJob"),
+        Exit::Usage => Some("FailJob"),
+        Exit::Internal | Exit::Fenced | Exit::Credentials | Exit::Configuration | Exit::Withheld => {
+            Some(if sharded { "FailIndex" } else { "FailJob" })
+        }
     };
     for (name, sharded) in [("default", false), ("shards", true)] {
         let objects = objects(&tools, "r", &set(name));

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod archive;
 mod commands;
 mod demo;
 mod dns_record;
+mod endings;
 mod faults;
 mod privacy_modes;
 mod replay;

@@ -93,6 +93,18 @@ impl RecordStore {
         serde_json::from_slice(&bytes).map(Some).map_err(|source| StoreError::Unreadable { path, source })
     }
 
+    /// Removes the answers of a mail, where there are any.
+    ///
+    /// # Errors
+    /// When they are still there.
+    pub fn remove(&self, mailbox: &str, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.path(mailbox, digest);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Write { path, source }),
+            _ => Ok(()),
+        }
+    }
+
     /// One mail in two mailboxes is judged by two settings. Two letters of the digest make a folder: a million files
     /// in one are slow to list.
     fn path(&self, mailbox: &str, digest: &Digest) -> PathBuf {

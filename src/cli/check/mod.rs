@@ -16,6 +16,7 @@ use crate::config::{self, Config, Secrets};
 use crate::pipeline::{Access, Failure, FailureClass};
 use futures_util::StreamExt;
 use report::Section;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,7 +70,7 @@ pub async fn main(args: Args) -> Exit {
             section.print();
         }
         let (kafka, dns) = tokio::join!(kafka(&config), dns(&config));
-        for section in [kafka, dns, ledger(&config)] {
+        for section in [kafka, dns, ledger(&config)].into_iter().chain(archive(&config).await) {
             worst = section.worst().into_iter().chain(worst).min();
             section.print();
         }
@@ -98,6 +99,21 @@ async fn kafka(config: &Config) -> Section {
         Err(failure) => section.failed(&failure),
     }
     section
+}
+
+/// Whether the archive can be listed; a folder is made by the first run.
+async fn archive(config: &Config) -> Option<Section> {
+    let setting = config.archive.as_ref()?;
+    let mut section = Section::new(&format!("archive {}", setting.location));
+    if !setting.location.contains("://") && !Path::new(&setting.location).exists() {
+        section.fact("folder", "is not there yet: the first run makes it");
+        return Some(section);
+    }
+    match async { super::archived::open(&setting.location, Some(config))?.mailboxes().await }.await {
+        Ok(mailboxes) => section.fact("mailboxes", &mailboxes.len().to_string()),
+        Err(error) => section.failed(&error.into()),
+    }
+    Some(section)
 }
 
 /// Whether name servers answer at all: the answer itself, even that there is no such name, does not matter.

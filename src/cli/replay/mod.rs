@@ -7,6 +7,7 @@ mod judge;
 mod progress;
 mod publish;
 
+use super::archived::{self, FromArchive, Shown};
 use super::exit::{configuration, fail};
 use super::setup::{resolver, rules_with};
 use super::{Exit, run_id};
@@ -60,14 +61,17 @@ Examples:
   reply-ingest replay --config reply-ingest.yaml --mailbox replies archive/ > events.jsonl
   reply-ingest replay --config reply-ingest.yaml --mailbox replies --uidl 0000A1 --explain
   reply-ingest replay --config reply-ingest.yaml --dns-record /var/lib/reply-ingest/dns archive/
+  reply-ingest replay --config reply-ingest.yaml --archive /var/lib/reply-ingest/archive > events.jsonl
   reply-ingest replay archive/ --rules ours.toml --diff built-in
   reply-ingest replay archive/ --diff events.jsonl
   cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
 pub struct Args {
     /// A mail (.eml), an mbox, a Maildir, a folder of those, any of them packed (.gz, .tar, .tar.gz, .zip), or - for
     /// standard input.
-    #[arg(required_unless_present = "uidl", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["uidl", "archive"], value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    from: FromArchive,
     /// The mail with this id in the mailbox itself, which stays there; may be given several times.
     #[arg(long, value_name = "ID", requires = "config")]
     uidl: Vec<String>,
@@ -136,6 +140,9 @@ pub async fn main(args: Args) -> Exit {
 async fn replay(args: Args) -> Result<Exit, Exit> {
     let config = args.config.as_deref().map(config::load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();
+    if let Some(location) = &args.from.archive {
+        return from_archive(&args, location, config).await;
+    }
     let mut replay = Replay::new(&args, config)?;
     let exit = if args.publishing.publish {
         let config = config.ok_or(Exit::Usage)?;
@@ -146,6 +153,29 @@ async fn replay(args: Args) -> Result<Exit, Exit> {
         replay.print(&args).await?
     };
     Ok(exit)
+}
+
+/// Mails of the archive, each judged as one of its own mailbox.
+async fn from_archive(args: &Args, location: &str, config: Option<&Config>) -> Result<Exit, Exit> {
+    let (line, _) = lines(config, args).map_err(|failure| fail(&failure))?;
+    let (explained, filter) = (args.explain, args.filter.clone());
+    let paint = Paint { on: colours(args.color), width: None };
+    let shown: Arc<Shown> = Arc::new(move |line, place, origin, raw, judged| {
+        let events: Vec<&Event> = judged.events.iter().filter(|e| filter.takes(e)).collect();
+        let mut written = Vec::with_capacity(4 * 1024);
+        match explained {
+            _ if events.is_empty() => {}
+            None => events.iter().try_for_each(|event| json_line(&mut written, event))?,
+            Some(Explain::Text) => {
+                explain::text::write(&mut written, &explain(line, place, origin, raw, judged), paint)?;
+            }
+            Some(Explain::Json) => json_line(&mut written, &explain(line, place, origin, raw, judged))?,
+        }
+        Ok(written)
+    });
+    let (from, mailbox, at) = (&args.from, args.mailbox.as_deref(), args.at);
+    let replay = archived::Replay { from, location, config, mailbox, line: Arc::new(line), at, shown };
+    replay.run().await.map_err(|error| unwritten(&error))
 }
 
 /// What all ways to replay have in common.
@@ -406,8 +436,11 @@ fn lines(config: Option<&Config>, args: &Args) -> Result<(Line, Option<Before>),
     if let Some(folder) = &args.dns_record {
         settings.records = Records::Read(Arc::new(RecordStore::open(folder).map_err(|e| wrong(&e))?));
     }
+    if args.from.archive.is_some() {
+        settings.records = Records::Handed;
+    }
     // Where nothing asks the network, a machine without name servers is fine.
-    let asks = settings.auth.is_some() && args.dns_record.is_none();
+    let asks = settings.auth.is_some() && args.dns_record.is_none() && args.from.archive.is_none();
     let dns = config.map(|c| c.dns.clone()).unwrap_or_default();
     let resolver = if asks { resolver(&dns)? } else { Arc::new(Recorded::default()) };
     let line = Line::new(settings, rules, resolver).map_err(|e| wrong(&e))?;

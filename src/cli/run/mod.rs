@@ -162,7 +162,8 @@ async fn reloaded(args: &Args, signals: &mut Signals, metrics: &Metrics) -> Opti
 
 fn read(selection: &Selection) -> Result<Setup, String> {
     let wrong = |error: &dyn std::error::Error| Failure::new(FailureClass::Configuration, error).message;
-    let config = config::load(&selection.config).map_err(|error| wrong(&error))?;
+    let mut config = config::load(&selection.config).map_err(|error| wrong(&error))?;
+    selection.own_ledger(&mut config).map_err(|_| "there is no such shard".to_owned())?;
     let mailboxes = selection.mailboxes(&config).map_err(|_| "it lacks a mailbox named by --mailbox".to_owned())?;
     let rules = rules(&config).map_err(|failure| failure.message)?;
     Ok(Setup { config, mailboxes, rules })

@@ -1,0 +1,76 @@
+//! Where a mail lies: a name made of its mailbox and its digest, and of nothing else.
+
+use crate::message::Digest;
+use std::fmt;
+
+/// What the name of a mail ends with.
+const MAIL: &str = ".eml.zst";
+
+/// The name of one mail. It is what events carry as `archive_ref`: below the archive's own place, so that an archive
+/// may be moved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    pub mailbox: String,
+    pub digest: Digest,
+}
+
+impl Reference {
+    /// The name of a mailbox's mail.
+    #[must_use]
+    pub fn new(mailbox: &str, digest: Digest) -> Self {
+        Self { mailbox: mailbox.to_owned(), digest }
+    }
+
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (folder, file) = text.rsplit_once('/')?;
+        let (mailbox, shard) = folder.split_once('/')?;
+        let digest = Digest::parse(file.strip_suffix(MAIL)?)?;
+        let own = Self::new(mailbox, digest);
+        (own.to_string() == text && shard.len() == 2).then_some(own)
+    }
+
+    /// The name of the DNS answers beside it, as [`crate::auth::dns::RecordStore`] names them: `--dns-record` reads an
+    /// archive's folder too.
+    #[must_use]
+    pub fn answers(&self) -> String {
+        format!("{}/{}.json", self.folder(), self.digest)
+    }
+
+    /// Two digits of the digest make a folder: a million files in one are slow to list.
+    fn folder(&self) -> String {
+        let [first, ..] = self.digest.0;
+        format!("{}/{first:02x}", self.mailbox)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{MAIL}", self.folder(), self.digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, Reference};
+
+    #[test]
+    fn a_name_says_mailbox_and_digest_and_is_read_back() {
+        let reference = Reference::new("replies", Digest::of(b"x"));
+        let text = "replies/2d/2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.eml.zst";
+        assert_eq!(reference.to_string(), text);
+        assert_eq!(Reference::parse(text), Some(reference.clone()));
+        assert_eq!(reference.answers(), text.replace(".eml.zst", ".json"));
+        for other in [
+            &text.replace("/2d/", "/2e/"),
+            &text.replace(".eml.zst", ".json"),
+            &text.replace("2d711", "2D711"),
+            &text.replace("replies/", ""),
+            &format!("{text}#1"),
+            "",
+        ] {
+            assert_eq!(Reference::parse(other), None, "{other}");
+        }
+    }
+}
