@@ -1,7 +1,7 @@
 //! `demo`: the whole line at work with sample mails.
 
 use super::exit::fail;
-use super::poll::poll;
+use super::poll::{Way, poll};
 use super::{Exit, table};
 use crate::classify::Rules;
 use crate::demo::{
@@ -72,7 +72,7 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let rules = Arc::new(Rules::embedded()?);
 
     let metrics = Arc::new(Metrics::new(rules.version(), chrono::Utc::now()));
-    let (report, exit) = poll(config, mailboxes, rules, false, &metrics).await?;
+    let (report, exit) = poll(config, mailboxes, rules, Way::default(), &metrics).await?;
     let count = usize::try_from(report.events().values().sum::<u64>()).unwrap_or(usize::MAX);
     let brokers = broker.bootstrap();
     let consumed = tokio::task::spawn_blocking(move || demo::consume(&brokers, TOPIC, count, CONSUME_WAIT)).await??;

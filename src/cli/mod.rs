@@ -1,6 +1,7 @@
 //! The command line: what a person or a scheduler starts.
 
 mod check;
+mod dead_letters;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
@@ -58,7 +59,7 @@ enum Command {
     Rules(rules::Args),
     /// Make and verify the signed tokens that campaign mails carry.
     Token(token::Args),
-    /// Print a published JSON Schema: event, run or config.
+    /// Print a published JSON Schema: event, run, dead-letter or config.
     Schema(schema::Args),
 }
 

@@ -29,6 +29,9 @@ pub struct Args {
     /// Print the events instead of publishing them; record and delete nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Try mails again that became dead letters, once what kept them from being published has changed.
+    #[arg(long)]
+    retry_dead_letters: bool,
     /// Push the run's metrics to this Pushgateway when it ends.
     #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
     metrics_push: Option<String>,
@@ -37,7 +40,20 @@ pub struct Args {
     metrics_file: Option<PathBuf>,
 }
 
+/// How a run treats what it finds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Way {
+    /// Events are printed; nothing is recorded or deleted.
+    pub(crate) dry_run: bool,
+    /// Mails that became dead letters are tried again.
+    pub(crate) retry_dead_letters: bool,
+}
+
 impl Args {
+    fn way(&self) -> Way {
+        Way { dry_run: self.dry_run, retry_dead_letters: self.retry_dead_letters }
+    }
+
     /// Metrics that do not arrive are spoken of; the run's exit code says how the run went.
     async fn export(&self, metrics: &Metrics, ended: Option<&(RunReport, Exit)>) {
         let mut troubles = Vec::new();
@@ -65,7 +81,7 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
-    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics).await;
+    let polled = poll(config, mailboxes, rules, args.way(), &metrics).await;
     if let Err(failure) = &polled {
         RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
     }
@@ -89,13 +105,15 @@ pub(crate) async fn poll(
     config: Config,
     mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
-    dry_run: bool,
+    way: Way,
     metrics: &Arc<Metrics>,
 ) -> Result<(RunReport, Exit), Failure> {
+    let dry_run = way.dry_run;
     let (sink, its_ledger): (Arc<dyn Sink>, _) =
         if dry_run { (Arc::new(LineSink::new(std::io::stdout())), None) } else { sink(&config, metrics).await? };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
-    let worker = Arc::new(worker(config, rules, sink, ledger, dry_run, metrics)?);
+    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
+    let worker = Arc::new(worker.retrying_dead_letters(way.retry_dead_letters));
     let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
     signals.abort();

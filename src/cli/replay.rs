@@ -1,7 +1,7 @@
 //! `replay`: judge mails from files, and say why.
 
 use super::exit::{configuration, fail};
-use super::explain;
+use super::{dead_letters, explain};
 use super::mails::{Found, Source};
 use super::setup::{resolver, rules};
 use super::{Exit, run_id};
@@ -30,11 +30,15 @@ Examples:
   reply-ingest replay bounce.eml --explain
   reply-ingest replay --config reply-ingest.yaml --mailbox replies archive/ > events.jsonl
   reply-ingest replay --config reply-ingest.yaml --dns-record /var/lib/reply-ingest/dns archive/
+  reply-ingest replay --config reply-ingest.yaml --dead-letters | jq .data.reason
   cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
 pub struct Args {
     /// A mail, an mbox, a Maildir, a folder of those, or - for standard input.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "dead_letters", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Print the dead letters of the configuration's topic, and of the PATHs only the mails that they are about.
+    #[arg(long, requires = "config", conflicts_with = "explain")]
+    dead_letters: bool,
     /// Show for a person which rules fired, and on what text, instead of the events.
     #[arg(long)]
     explain: bool,
@@ -73,6 +77,9 @@ pub async fn main(args: Args) -> Exit {
         Ok(line) => Arc::new(line),
         Err(failure) => return fail(&failure),
     };
+    if let (true, Some(config)) = (args.dead_letters, &config) {
+        return dead_letters::main(config, &args.paths, &line, &place).await;
+    }
     let mut sources = Vec::new();
     let mut missing = None;
     for path in &args.paths {

@@ -101,6 +101,7 @@ pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<(KafkaSink, 
     let asked = tokio::task::spawn_blocking(move || {
         let sink = KafkaSink::watched(&settings, watch)?;
         let topics = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref());
+        let topics = topics.chain(settings.dead_letters.as_deref());
         let topics: Vec<&str> = topics.chain(ledger_topic.as_deref()).collect();
         let facts = sink.check(&topics, KAFKA_WAIT)?;
         Ok((sink, facts))

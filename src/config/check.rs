@@ -42,6 +42,7 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
     }
+    checks.dead_letters(&kafka.key("dead_letters"), config);
     checks.bounces(&root.key("bounces"), &config.bounces);
     checks.dns(&root.key("dns"), &config.dns);
     checks.limits(&root.key("limits"), &config.limits);
@@ -87,6 +88,26 @@ impl Checks<'_> {
     /// The places of a list's `count` items: those that could not be read were left out.
     fn items(&self, list: &Path, count: usize) -> Vec<Path> {
         (0..).map(|at| list.item(at)).filter(|item| !self.found.holes.contains_key(item)).take(count).collect()
+    }
+
+    /// A topic of their own: whoever reads the others would have to tell them apart.
+    fn dead_letters(&mut self, setting: &Path, config: &Config) {
+        let kafka = &config.kafka;
+        if let Some(topic) = &kafka.dead_letters {
+            let others = [Some(&kafka.topic), kafka.run_topic.as_ref(), Some(&config.ledger.topic)];
+            if topic.trim().is_empty() {
+                self.report(setting, &[setting], "the name is empty: name a topic, or take the line away");
+            } else if others.into_iter().flatten().any(|other| other == topic) {
+                self.report(setting, &[setting], "another setting names this topic too: dead letters need their own");
+            }
+        } else if self.given(setting) == Given::No {
+            let list = Path::default().key("mailboxes");
+            let items = self.items(&list, config.mailboxes.len());
+            for (item, _) in items.iter().zip(&config.mailboxes).filter(|(_, m)| m.delete_dead_letters) {
+                let at = item.key("delete_dead_letters");
+                self.report(&at, &[&at], "has no effect without kafka.dead_letters: name the topic there");
+            }
+        }
     }
 
     fn mailboxes(&mut self, list: &Path, mailboxes: &[Mailbox]) {

@@ -5,6 +5,7 @@ use super::units::{Octets, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
 use crate::event::{AddressMode, MailboxRole, TextMode};
+use crate::ledger::State;
 use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
 use schemars::JsonSchema;
@@ -98,6 +99,10 @@ pub struct Mailbox {
     pub role: Option<MailboxRole>,
     #[serde(default)]
     pub retention: Retention,
+    /// Whether `retention` holds for mails that became dead letters too. By default they stay: a dead letter has only
+    /// a few of a mail's headers.
+    #[serde(default)]
+    pub delete_dead_letters: bool,
     #[serde(default)]
     pub start: Start,
     #[serde(default)]
@@ -118,6 +123,16 @@ impl Mailbox {
             Tls::Implicit => 995,
             Tls::Starttls | Tls::None => 110,
         })
+    }
+
+    /// Whether a mail of which this became may be deleted at all.
+    #[must_use]
+    pub fn may_delete(&self, state: State) -> bool {
+        match state {
+            State::Published => true,
+            State::DeadLetter => self.delete_dead_letters,
+            State::BeforeStart => false,
+        }
     }
 }
 
@@ -301,6 +316,10 @@ pub struct Kafka {
     /// Where the summary of each run goes; by default the events' topic.
     #[serde(default)]
     pub run_topic: Option<String>,
+    /// Where a record goes about each mail whose events cannot be published, because they are too large for their topic
+    /// or refused by it. Without it such a mail stays in the mailbox, and each run tries it again and ends with 75.
+    #[serde(default)]
+    pub dead_letters: Option<String>,
     /// How long to wait for an acknowledgement before a mail stays for the next run.
     #[serde(default = "ack_timeout")]
     pub ack_timeout: Span,

@@ -106,8 +106,11 @@ pub struct MailboxRun {
     /// Mails left alone because they are older than the mailbox's start.
     pub before_start: u64,
     pub deleted: u64,
-    /// Mails whose events could not be published; they stay in the mailbox.
+    /// Mails whose events could not be published, and that the server would not send; they stay in the mailbox.
     pub refused: u64,
+    /// Mails whose events could not be published, and about which a dead letter was.
+    #[serde(default)]
+    pub dead_lettered: u64,
     pub octets: u64,
     pub duration_ms: u64,
     /// Events published, by kind.

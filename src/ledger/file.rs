@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// (mailbox, UIDL) → [`Entry`] as JSON.
 const MAILS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("mails.v1");
-/// (mailbox, SHA-256) → (1 when published, 0 when before the start; when; when it was last there),
+/// (mailbox, SHA-256) → (0 before the start, 1 published, 2 a dead letter; when; when it was last there),
 /// times in seconds since 1970.
 const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), (u8, i64, i64)> = TableDefinition::new("digests.v1");
 
@@ -86,7 +86,7 @@ impl FileLedger {
                 break;
             }
             let (state, at, _) = value.value();
-            let state = if state == 0 { State::BeforeStart } else { State::Published };
+            let state = state_of(state);
             let at = DateTime::from_timestamp(at, 0).unwrap_or_default();
             known.digests.insert(Digest(digest), Seen { state, at });
         }
@@ -117,7 +117,7 @@ impl FileLedger {
                     mails.insert((mailbox, uidl.as_str()), entry.as_str())?;
                 }
                 if let Some(digest) = mail.digest {
-                    let state = u8::from(mail.state == State::Published);
+                    let state = number_of(mail.state);
                     digests.insert((mailbox, digest.0), (state, mail.at.timestamp(), mail.seen.timestamp()))?;
                 }
             }
@@ -154,6 +154,22 @@ impl FileLedger {
         }
         transaction.commit()?;
         Ok(())
+    }
+}
+
+fn number_of(state: State) -> u8 {
+    match state {
+        State::BeforeStart => 0,
+        State::Published => 1,
+        State::DeadLetter => 2,
+    }
+}
+
+fn state_of(number: u8) -> State {
+    match number {
+        0 => State::BeforeStart,
+        2 => State::DeadLetter,
+        _ => State::Published,
     }
 }
 

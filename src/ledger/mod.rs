@@ -34,6 +34,12 @@ impl Known {
     pub fn is_new(&self) -> bool {
         !self.begun && self.by_uidl.is_empty() && self.digests.is_empty()
     }
+
+    /// Takes mails that became dead letters for new ones.
+    pub fn forget_dead_letters(&mut self) {
+        self.by_uidl.retain(|_, entry| entry.state != State::DeadLetter);
+        self.digests.retain(|_, seen| seen.state != State::DeadLetter);
+    }
 }
 
 /// What became of the mail with a digest, and when.
@@ -70,6 +76,16 @@ pub enum State {
     Published,
     /// It is older than the mailbox's start and left alone for good.
     BeforeStart,
+    /// Its events cannot be published; a dead letter was.
+    DeadLetter,
+}
+
+impl State {
+    /// Whether something was published of it: an event, or a dead letter.
+    #[must_use]
+    pub fn was_published(self) -> bool {
+        matches!(self, Self::Published | Self::DeadLetter)
+    }
 }
 
 /// A mail that is finished.

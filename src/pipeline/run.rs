@@ -53,6 +53,8 @@ pub struct Worker {
     pub topic: Arc<str>,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
+    /// Mails that became dead letters are tried again.
+    pub retry_dead_letters: bool,
     shared: Shared,
     /// The way to the mailboxes.
     pub access: Arc<Access>,
@@ -83,6 +85,7 @@ impl Worker {
             ledger,
             topic,
             dry_run,
+            retry_dead_letters: false,
             access: Arc::clone(&shared.access),
             shared,
             metrics: Arc::new(Metrics::new("", clock())),
@@ -96,6 +99,12 @@ impl Worker {
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, and mails that became dead letters are tried again.
+    #[must_use]
+    pub fn retrying_dead_letters(self, retry: bool) -> Self {
+        Self { retry_dead_letters: retry, ..self }
     }
 
     /// The same, beside other runs.
@@ -249,14 +258,12 @@ impl Worker {
             value: serde_json::to_vec(&event).unwrap_or_default(),
             headers: event.headers(),
         };
-        match self.sink.publish(vec![vec![record]]).await.pop() {
-            Some(
-                Outcome::Refused(reason) | Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason),
-            ) => Err(Failure {
-                class: FailureClass::Kafka,
-                message: format!("the run's summary could not be published: {reason}"),
-            }),
-            Some(Outcome::Published) | None => Ok(()),
-        }
+        let reason = match self.sink.publish(vec![vec![record]]).await.pop() {
+            Some(Outcome::Published) | None => return Ok(()),
+            Some(Outcome::Refused(refusal)) => refusal.detail,
+            Some(Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason)) => reason,
+        };
+        let message = format!("the run's summary could not be published: {reason}");
+        Err(Failure { class: FailureClass::Kafka, message })
     }
 }

@@ -41,12 +41,15 @@ pub(super) async fn session(
     let limits = &worker.config.limits;
     let mut client = enter(worker, mailbox, pass).await?;
     let listed = without_doubles(client.list().await?);
-    let known = read_ledger(worker, &mailbox.name).await?;
+    let mut known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
         let octets = listed.iter().map(|mail| mail.size).fold(0, u64::saturating_add);
         telemetry::Listed { mailbox: &mailbox.name, mails: pass.run.listed, octets }.tell(&worker.metrics);
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
+    }
+    if worker.retry_dead_letters {
+        known.forget_dead_letters();
     }
     let plan = Plan::new(mailbox, listed, &known, pass, worker.now());
     if !pass.begun {

@@ -1,7 +1,9 @@
 //! Kafka through librdkafka: idempotent, acks=all, each record's own delivery report.
 
-use super::{Outcome, Publication, Record, Sink};
+use super::halves::{Lot, Lots};
+use super::{Outcome, Publication, Record, Refusal, Sink};
 use crate::config::Kafka;
+use crate::event::DeadReason;
 use futures_util::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -82,17 +84,14 @@ pub(super) async fn send<C: ClientContext + 'static>(
     producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(e, _)| e)
 }
 
-/// Whether this record will never pass.
-pub(super) fn is_refusal(error: &ClientError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::MessageSizeTooLarge
-                | RDKafkaErrorCode::InvalidMessage
-                | RDKafkaErrorCode::InvalidMessageSize
-                | RDKafkaErrorCode::InvalidRecord
-        )
-    )
+/// Why this record will never pass; `None` for an error that says nothing about it.
+pub(super) fn refusal(error: &ClientError) -> Option<Refusal> {
+    let reason = match error.rdkafka_error_code()? {
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => DeadReason::TooLarge,
+        RDKafkaErrorCode::InvalidMessage | RDKafkaErrorCode::InvalidRecord => DeadReason::Refused,
+        _ => return None,
+    };
+    Some(Refusal { reason, detail: error.to_string() })
 }
 
 /// What the brokers say of themselves.
@@ -201,19 +200,56 @@ impl KafkaSink {
         }
     }
 
-    async fn send_mail(&self, mail: Vec<Record>) -> Outcome {
-        let sent = join_all(mail.iter().map(|record| send(&self.producer, record, self.ack_timeout))).await;
-        if let Some(error) = sent.into_iter().find_map(Result::err) {
-            let text = error.to_string();
-            return if is_refusal(&error) { Outcome::Refused(text) } else { Outcome::Failed(text) };
+    /// Sends these mails and says what became of each.
+    async fn send_lot(&self, batch: &[Vec<Record>], lot: &Lot) -> Vec<(usize, Result<(), ClientError>)> {
+        let producer = &self.producer;
+        let mails = lot.mails.iter().filter_map(|at| Some((*at, batch.get(*at)?)));
+        let sent = mails.map(|(at, mail)| async move {
+            if !lot.alone {
+                // All at once: awaiting each record would wait out `linger.ms` for each.
+                let sent = join_all(mail.iter().map(|record| send(producer, record, self.ack_timeout))).await;
+                return (at, sent.into_iter().collect());
+            }
+            for record in mail {
+                if let Err(error) = send(producer, record, self.ack_timeout).await {
+                    return (at, Err(error));
+                }
+            }
+            (at, Ok(()))
+        });
+        join_all(sent).await
+    }
+
+    async fn publish_all(&self, batch: Vec<Vec<Record>>) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Published; batch.len()];
+        let mut lots = Lots::of(batch.len());
+        while let Some(lot) = lots.next() {
+            let mut refused = Vec::new();
+            for (at, sent) in self.send_lot(&batch, &lot).await {
+                let Err(error) = sent else { continue };
+                let Some(outcome) = outcomes.get_mut(at) else { continue };
+                *outcome = match refusal(&error) {
+                    Some(refusal) => {
+                        refused.push(at);
+                        Outcome::Refused(refusal)
+                    }
+                    None => Outcome::Failed(error.to_string()),
+                };
+            }
+            // Until it is refused alone, nothing is said of a mail.
+            for at in &refused {
+                if let Some(outcome) = outcomes.get_mut(*at).filter(|_| !lot.alone) {
+                    *outcome = Outcome::Published;
+                }
+            }
+            lots.refused(&lot, refused);
         }
-        Outcome::Published
+        outcomes
     }
 }
 
 impl Sink for KafkaSink {
     fn publish(&self, batch: Vec<Vec<Record>>) -> Publication<'_> {
-        // All at once: awaiting each record would wait out `linger.ms` for each.
-        Box::pin(join_all(batch.into_iter().map(|mail| self.send_mail(mail))))
+        Box::pin(self.publish_all(batch))
     }
 }

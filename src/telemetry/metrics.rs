@@ -39,6 +39,7 @@ labels! {
     Outcome { outcome }
     MailboxOutcome { mailbox, outcome }
     MailboxKind { mailbox, kind }
+    MailboxReason { mailbox, reason }
     MailboxStatus { mailbox, status }
     ProviderType { provider, r#type }
     CategoryType { category, r#type }
@@ -80,6 +81,7 @@ pub struct Metrics {
     pub(super) fetched: Family<Mailbox, Counter>,
     pub(super) deleted: Family<Mailbox, Counter>,
     pub(super) octets: Family<Mailbox, Counter>,
+    pub(super) dead_letters: Family<MailboxReason, Counter>,
     pub(super) mail_age: Durations<Mailbox>,
 
     pub(super) events: Family<MailboxKind, Counter>,
@@ -200,6 +202,7 @@ impl Metrics {
             fetched: book.count("mails_fetched", "Mails fetched"),
             deleted: book.count("mails_deleted", "Mails whose deletion was committed"),
             octets: book.bytes("fetched", "Octets fetched"),
+            dead_letters: book.count("dead_letters", "Dead letters that took the place of a mail's events"),
             mail_age: book.seconds(
                 "mail_age",
                 "From a mail's arrival to the acknowledgement of its events",
