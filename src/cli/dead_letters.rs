@@ -5,7 +5,7 @@ use super::exit::fail;
 use super::mails::{Found, Source};
 use crate::config::Config;
 use crate::event::DeadLetter;
-use crate::message::Digest;
+use crate::message::{Digest, RawMail, to_crlf};
 use crate::pipeline::{Failure, FailureClass, Line, Place};
 use crate::sink::read_to_end;
 use chrono::Utc;
@@ -63,6 +63,11 @@ impl Letters {
     }
 }
 
+/// A Maildir's files often have the line ends of the system, and the digest is of what the server sent.
+fn is_one_of(wanted: &HashSet<Digest>, raw: &RawMail) -> bool {
+    wanted.contains(&raw.digest()) || (!raw.is_cut() && wanted.contains(&Digest::of(&to_crlf(raw.bytes()))))
+}
+
 async fn print(letters: &Letters, paths: &[PathBuf], max: usize, line: &Line, place: &Place) -> io::Result<Exit> {
     let mut out = io::stdout();
     let in_order = letters.in_order();
@@ -91,7 +96,7 @@ async fn print(letters: &Letters, paths: &[PathBuf], max: usize, line: &Line, pl
                     continue;
                 }
             };
-            for Found { origin, raw } in found.into_iter().filter(|f| wanted.contains(&f.raw.digest())) {
+            for Found { origin, raw } in found.into_iter().filter(|f| is_one_of(&wanted, &f.raw)) {
                 let judged = line.judge(&raw, place, None, Some(&origin), Utc::now()).await;
                 for event in &judged.events {
                     serde_json::to_writer(&mut out, event)?;

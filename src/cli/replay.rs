@@ -1,10 +1,10 @@
 //! `replay`: judge mails from files, and say why.
 
 use super::exit::{configuration, fail};
-use super::{dead_letters, explain};
 use super::mails::{Found, Source};
 use super::setup::{resolver, rules};
 use super::{Exit, run_id};
+use super::{dead_letters, explain};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
 use crate::config::{self, Config, Octets};

@@ -24,7 +24,8 @@ pub fn number(value: u64) -> Cell {
 
 /// What a run did, a line for each mailbox.
 pub fn run(report: &RunReport) -> Table {
-    let mut table = new(&["mailbox", "listed", "fetched", "published", "known", "dead letters", "deleted", "kept back", "seconds"]);
+    let mut table =
+        new(&["mailbox", "listed", "fetched", "published", "known", "dead letters", "deleted", "kept back", "seconds"]);
     for mailbox in &report.mailboxes {
         table.add_row(vec![
             Cell::new(&mailbox.id),

@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// When so many mails were tried together and each was refused, it is the topic.
-const ALL_OF: usize = 20;
+/// When so many mails of a pass were refused, and none between them was published, it is the topic.
+const IN_A_ROW: usize = 20;
 
 /// What became of mails that were refused.
 #[derive(Default)]
@@ -38,9 +38,12 @@ impl Publisher {
         tried: usize,
         twins: &mut HashMap<Digest, Vec<Listed>>,
     ) -> Buried {
-        if dead.len() >= ALL_OF && dead.len() == tried {
+        if dead.len() == tried {
+            self.pass.refused_in_a_row += tried;
+        }
+        if self.pass.refused_in_a_row >= IN_A_ROW {
             let reason = dead.first().map(|d| d.refusal.detail.clone()).unwrap_or_default();
-            return Buried { broken: Some(self.topic_is_wrong(tried, &reason)), ..Buried::default() };
+            return Buried { broken: Some(self.topic_is_wrong(&reason)), ..Buried::default() };
         }
         let now = self.worker.now();
         let seen = Seen { state: State::DeadLetter, at: now };
@@ -108,11 +111,11 @@ impl Publisher {
         );
     }
 
-    fn topic_is_wrong(&self, tried: usize, reason: &str) -> Broken {
+    fn topic_is_wrong(&self, reason: &str) -> Broken {
         let message = format!(
-            "each of {tried} mails is refused by the topic {} ({reason}): nothing was marked or deleted; compare the \
-             topic's settings, max.message.bytes first, with what `check` says",
-            self.worker.topic
+            "{} mails in a row are refused by the topic {} ({reason}): it is the topic's settings, max.message.bytes \
+             first; once they are right, `poll --retry-dead-letters` takes up those that became dead letters",
+            self.pass.refused_in_a_row, self.worker.topic
         );
         Broken { failure: Failure { class: FailureClass::Kafka, message }, retry: Retry::No }
     }

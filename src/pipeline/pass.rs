@@ -42,6 +42,8 @@ pub(super) struct Pass {
     pub(super) session_mails: Option<usize>,
     /// Mails of broken sessions that are known by their digests only until they are fetched again.
     pub(super) doubtful: usize,
+    /// Mails that their topic refused since one was published.
+    pub(super) refused_in_a_row: usize,
     /// Ids seem to change from session to session: the rest is taken in one.
     pub(super) unsplit: bool,
 }

@@ -161,7 +161,8 @@ mod tests {
         ] {
             known.by_uidl.insert(uidl.to_owned(), entry);
         }
-        let mails = ["new", "fresh", "due", "old", "back", "refused", "dead"].iter().zip(1..).map(|(u, n)| listed(n, u, 10));
+        let mails =
+            ["new", "fresh", "due", "old", "back", "refused", "dead"].iter().zip(1..).map(|(u, n)| listed(n, u, 10));
         let mails = mails.chain([listed(8, "reused", 11)]).collect::<Vec<_>>();
         let mut pass = Pass::default();
         pass.settled.leave(&listed(99, "refused", 10));

@@ -167,6 +167,9 @@ impl Publisher {
         {
             return Err(broken);
         }
+        if tried > refused.len() {
+            self.pass.refused_in_a_row = 0;
+        }
         if failure.is_none() && !refused.is_empty() {
             let buried = self.bury(refused, tried, &mut twins).await;
             failure = buried.broken;
@@ -177,9 +180,9 @@ impl Publisher {
         if !self.worker.sink.is_ledger() {
             record(&self.worker, &self.mailbox, entries).await?;
         }
-        self.round
-            .finished
-            .extend(done.into_iter().filter(|(_, d)| self.mailbox.may_delete(d.state)).map(|(listed, d)| (listed, d.at)));
+        self.round.finished.extend(
+            done.into_iter().filter(|(_, d)| self.mailbox.may_delete(d.state)).map(|(listed, d)| (listed, d.at)),
+        );
         failure.map_or(Ok(()), Err)
     }
 

@@ -127,7 +127,8 @@ impl Ledger for TransactionalKafka {
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
         let mut reading = Reading::new(&self.0.owner(mailbox), (self.0.clock)());
-        read_to_end(&self.0.kafka, &self.0.ledger_topic, |key, value| reading.take(key, value)).map_err(LedgerError::Kafka)?;
+        read_to_end(&self.0.kafka, &self.0.ledger_topic, |key, value| reading.take(key, value))
+            .map_err(LedgerError::Kafka)?;
         let (known, old) = reading.finish();
         member.entries.clone_from(&known.by_uidl);
         member.pending = old;

@@ -1,8 +1,8 @@
 //! What happens: each struct is a log line and what is counted of it.
 
 use super::metrics::{
-    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxReason, MailboxResult, MailboxStatus, Metrics,
-    Outcome, ProviderType, timestamp,
+    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxReason, MailboxResult, MailboxStatus,
+    Metrics, Outcome, ProviderType, timestamp,
 };
 use crate::event::run::{DnsRun, MailboxRun, kinds};
 use crate::event::{AuthWord, DeadReason, Event, Verdict};

@@ -7,6 +7,7 @@
 
 mod check;
 mod consumers;
+mod dead_letters;
 mod harness;
 mod line;
 mod logins;
