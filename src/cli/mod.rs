@@ -48,7 +48,7 @@ enum Command {
     Poll(poll::Args),
     /// Poll on a schedule until SIGTERM, with /livez, /readyz and /metrics.
     Run(run::Args),
-    /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
+    /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing unless asked to.
     Check(check::Args),
     /// Judge mails from files: prints one event a line.
     Replay(replay::Args),

@@ -9,7 +9,7 @@ use crate::config::{Config, Delivery, Mailbox};
 use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
-use crate::sink::{LineSink, Sink, TransactionalKafka};
+use crate::sink::{LineSink, Sink, TopicLedger, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
@@ -171,17 +171,23 @@ pub(super) async fn sink(
     metrics: &Arc<Metrics>,
 ) -> Result<(Arc<dyn Sink>, Option<Arc<dyn Ledger>>), Failure> {
     let watch = KafkaWatch::new(Arc::clone(metrics));
-    let (plain, _) = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
-    if config.delivery == Delivery::ExactlyOnce {
-        let both = Arc::new(TransactionalKafka::new(config, plain, Utc::now));
-        return Ok((Arc::clone(&both) as _, Some(both)));
+    let plain = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
+    match (config.delivery, config.ledger_topic()) {
+        (Delivery::ExactlyOnce, Some(topic)) => {
+            let both = Arc::new(TransactionalKafka::new(config, topic, plain, Utc::now));
+            Ok((Arc::clone(&both) as _, Some(both)))
+        }
+        (_, Some(topic)) => {
+            let ledger = TopicLedger::new(&config.kafka, topic, Utc::now)?;
+            Ok((Arc::new(plain), Some(Arc::new(ledger))))
+        }
+        (_, None) => Ok((Arc::new(plain), None)),
     }
-    Ok((Arc::new(plain), None))
 }
 
 pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
     // A dry run writes nothing, so it makes no file either.
-    if dry_run && (config.delivery == Delivery::ExactlyOnce || !config.ledger.file.exists()) {
+    if dry_run && (config.ledger_topic().is_some() || !config.ledger.file.exists()) {
         return Ok(Arc::new(MemoryLedger::default()));
     }
     Ok(Arc::new(FileLedger::open(&config.ledger.file, Utc::now())?))

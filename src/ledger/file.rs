@@ -244,6 +244,36 @@ mod tests {
         assert_eq!(digests, [Digest::of(b"x")], "old digests are dropped, but for what still lies there");
     }
 
+    /// Tables as version 1 of this program writes them: never to be changed, only added to.
+    #[test]
+    fn a_file_of_version_1_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("l.redb");
+        {
+            let database = redb::Database::create(&path).expect("makes a file");
+            let transaction = database.begin_write().expect("begins");
+            {
+                let mails = redb::TableDefinition::<(&str, &str), &str>::new("mails.v1");
+                let mut mails = transaction.open_table(mails).expect("a table");
+                let entry = r#"{"v":1,"state":"published","at":"2026-11-01T00:00:00Z","listed_size":2048}"#;
+                mails.insert(("m", "17"), entry).expect("writes");
+                let digests = redb::TableDefinition::<(&str, [u8; 32]), (u8, i64, i64)>::new("digests.v1");
+                let mut digests = transaction.open_table(digests).expect("a table");
+                for state in 0..=2_u8 {
+                    digests.insert(("m", [state; 32]), (state, 1_793_491_200, 1_793_491_200)).expect("writes");
+                }
+                let begun = redb::TableDefinition::<&str, i64>::new("begun.v1");
+                transaction.open_table(begun).expect("a table").insert("m", 1_793_491_200).expect("writes");
+            }
+            transaction.commit().expect("commits");
+        }
+        let known = FileLedger::open(&path, done("", b"", 0).at).expect("opens").known("m").expect("reads");
+        assert!(known.begun);
+        assert_eq!(known.by_uidl.get("17").map(|entry| entry.listed_size), Some(Some(2048)));
+        let states = [0, 1, 2].map(|n| known.digests.get(&Digest([n; 32])).map(|seen| seen.state));
+        assert_eq!(states, [State::BeforeStart, State::Published, State::DeadLetter].map(Some));
+    }
+
     #[test]
     fn the_two_ledgers_agree() {
         let folder = tempfile::tempdir().expect("a folder");

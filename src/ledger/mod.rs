@@ -133,6 +133,10 @@ pub enum LedgerError {
     Kafka(#[source] KafkaError),
     #[error("ledger.topic: a transaction was not committed ({reason}): what it held stays in the mailbox")]
     Unwritten { reason: String },
+    #[error(
+        "ledger.topic: could not be written ({reason}): mails whose events were published stay, and may be published again with the same ids"
+    )]
+    Unacknowledged { reason: String },
     #[error("another worker has taken over this mailbox ({reason}): this one stops and deletes nothing more")]
     Fenced { reason: String },
 }
@@ -169,6 +173,15 @@ pub trait Ledger: Send + Sync {
     /// When the store cannot be written.
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError>;
 
-    /// The pass over the mailbox has ended.
+    /// The same, for UIDLs whose mails are gone for certain: it may wait for the next step that is written anyway, since
+    /// what is still remembered after a crash is only taken for missing.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn forget_gone(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        self.forget(mailbox, uidls)
+    }
+
+    /// The pass over the mailbox has ended. What [`Self::forget_gone`] put off is written, where that works.
     fn leave(&self, _mailbox: &str) {}
 }

@@ -79,7 +79,9 @@ impl Publisher {
                     self.pass.run.known += mails.len().saturating_sub(1) as u64;
                     self.pass.settled.add(dead.ready.digest, seen);
                     // Also where dead letters are tried again: once in a pass.
-                    mails.iter().for_each(|(mail, _)| self.pass.settled.leave(mail));
+                    for (mail, _) in &mails {
+                        self.pass.settled.leave(mail);
+                    }
                     DeadLettered {
                         mailbox: &self.mailbox.name,
                         digest: &dead.ready.digest.to_string(),
@@ -103,7 +105,9 @@ impl Publisher {
     /// The mail stays as if it were new.
     fn leave(&mut self, dead: &Dead, mails: &[(Listed, Done)], advice: &str) {
         self.pass.run.refused += mails.len() as u64;
-        mails.iter().for_each(|(mail, _)| self.pass.settled.leave(mail));
+        for (mail, _) in mails {
+            self.pass.settled.leave(mail);
+        }
         tracing::error!(
             mailbox = %self.mailbox.name, digest = %dead.ready.digest, octets = dead.ready.size,
             reason = %dead.refusal, advice,

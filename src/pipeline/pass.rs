@@ -16,7 +16,7 @@ use super::access::Broken;
 use super::failure::Failure;
 use super::line::Place;
 use super::run::Worker;
-use super::session::session;
+use super::session::{leave, session};
 use super::settled::Settled;
 use crate::config::{Limits, Mailbox};
 use crate::event::run::MailboxRun;
@@ -113,7 +113,7 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
     let run = MailboxRun { id: mailbox.name.clone(), ..MailboxRun::default() };
     let mut pass = Pass { run, ..Pass::default() };
     let failure = sessions(worker, mailbox, &mut pass).await.err();
-    worker.ledger.leave(&mailbox.name);
+    leave(worker, &mailbox.name).await;
     let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());
     run.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -7,12 +7,17 @@
 mod halves;
 mod kafka;
 mod lines;
+mod producer;
 mod reader;
+mod topic_ledger;
+mod topics;
 mod transaction;
 
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
 pub use reader::read_to_end;
+pub use topic_ledger::TopicLedger;
+pub use topics::{Purpose, TopicFacts, create_topics, judge, settings_of, wanted};
 pub use transaction::TransactionalKafka;
 
 use crate::event::DeadReason;

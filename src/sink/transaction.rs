@@ -91,11 +91,11 @@ enum Trouble {
 impl TransactionalKafka {
     /// A sink and ledger with these settings; the brokers are not asked yet. To be called within a runtime.
     #[must_use]
-    pub fn new(config: &Config, plain: KafkaSink, clock: fn() -> DateTime<Utc>) -> Self {
+    pub fn new(config: &Config, ledger_topic: &str, plain: KafkaSink, clock: fn() -> DateTime<Utc>) -> Self {
         Self(Arc::new(Shared {
             plain,
             kafka: config.kafka.clone(),
-            ledger_topic: config.ledger.topic.clone(),
+            ledger_topic: ledger_topic.to_owned(),
             members: Mutex::default(),
             handle: Handle::current(),
             clock,
@@ -129,9 +129,14 @@ impl Ledger for TransactionalKafka {
         let mut reading = Reading::new(&self.0.owner(mailbox), (self.0.clock)());
         read_to_end(&self.0.kafka, &self.0.ledger_topic, |key, value| reading.take(key, value))
             .map_err(LedgerError::Kafka)?;
+        // What is put off and not written yet counts all the same.
+        for (key, value) in &member.pending {
+            reading.take(key.as_bytes(), value.as_deref());
+        }
         let (known, old) = reading.finish();
         member.entries.clone_from(&known.by_uidl);
-        member.pending = old;
+        let more: Vec<LedgerRecord> = old.into_iter().filter(|record| !member.pending.contains(record)).collect();
+        member.pending.extend(more);
         Ok(known)
     }
 
@@ -154,8 +159,26 @@ impl Ledger for TransactionalKafka {
         self.0.write(mailbox, |_, owner| topic::gone(owner, uidls))
     }
 
+    fn forget_gone(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        let member = self.0.member(mailbox);
+        let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+        member.pending.extend(topic::gone(&self.0.owner(mailbox), uidls));
+        Ok(())
+    }
+
     fn leave(&self, mailbox: &str) {
         let gone = self.0.members.lock().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
+        if let Some(member) = &gone {
+            let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+            let pending = std::mem::take(&mut member.pending);
+            // Without a producer another worker may be at work, and has its own view of what is gone.
+            if !pending.is_empty()
+                && matches!(member.state, State::Live(_))
+                && let Err(error) = self.0.commit(mailbox, &mut member, &Sending::default(), &pending)
+            {
+                tracing::debug!(mailbox, reason = %in_one_line(&error), "UIDLs of deleted mails are forgotten later");
+            }
+        }
         // The end of a producer waits for its threads.
         drop(self.0.handle.spawn_blocking(move || drop(gone)));
     }
@@ -167,10 +190,8 @@ impl Shared {
         Arc::clone(members.entry(mailbox.to_owned()).or_default())
     }
 
-    /// What a mailbox's records in the ledger and its fence go by. Two installations may have a mailbox of the same
-    /// name and one ledger; a name has no slash.
     fn owner(&self, mailbox: &str) -> String {
-        format!("{}/{mailbox}", self.kafka.transactional_id)
+        owner(&self.kafka, mailbox)
     }
 
     /// The mailbox's producer; the first call makes it, and fences whoever worked on the mailbox before.
@@ -215,9 +236,13 @@ impl Shared {
         if records.is_empty() {
             return Ok(());
         }
+        let records = with_pending(records, &member.pending);
         let refused = self.commit(mailbox, &mut member, &Sending::default(), &records)?;
         match refused.into_values().next() {
-            None => Ok(()),
+            None => {
+                member.pending.clear();
+                Ok(())
+            }
             Some(refusal) => Err(LedgerError::Unwritten { reason: refusal.detail }),
         }
     }
@@ -236,12 +261,11 @@ impl Shared {
         while let Some(lot) = lots.next() {
             let sending = Sending::of(batch, &lot);
             let done: Vec<Done> = sending.parcels.iter().flat_map(|(_, parcel)| parcel.done.clone()).collect();
-            let mut records = topic::finished(&owner, &done);
+            let records = topic::finished(&owner, &done);
             if records.is_empty() && sending.parcels.iter().all(|(_, parcel)| parcel.records.is_empty()) {
                 continue;
             }
-            let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
-            records.extend(member.pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
+            let records = with_pending(records, &member.pending);
             match self.commit(mailbox, &mut member, &sending, &records) {
                 Ok(more) if more.is_empty() => member.pending.clear(),
                 Ok(mut more) => {
@@ -367,6 +391,12 @@ impl Shared {
     }
 }
 
+/// What a mailbox's records in the ledger and its fence go by. Two installations may have a mailbox of the same
+/// name and one ledger; a name has no slash.
+pub(super) fn owner(settings: &Kafka, mailbox: &str) -> String {
+    format!("{}/{mailbox}", settings.transactional_id)
+}
+
 impl Trouble {
     /// What an error means. One that says that another producer took over may look abortable or fatal.
     fn of(producer: &FutureProducer, error: &ClientError) -> Self {
@@ -386,6 +416,13 @@ impl Trouble {
             None => Self::Aborted(error.to_string()),
         }
     }
+}
+
+/// Records, and the tombstones that were put off; what is written anew is not forgotten.
+fn with_pending(mut records: Vec<LedgerRecord>, pending: &[LedgerRecord]) -> Vec<LedgerRecord> {
+    let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
+    records.extend(pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
+    records
 }
 
 fn in_one_line(error: &LedgerError) -> String {

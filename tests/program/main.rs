@@ -5,6 +5,7 @@
 mod commands;
 mod demo;
 mod dns_record;
+mod fatal;
 mod faults;
 mod privacy_modes;
 mod scripted;

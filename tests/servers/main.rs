@@ -14,3 +14,4 @@ mod logins;
 mod once;
 mod pop3;
 mod run;
+mod topics;
