@@ -46,21 +46,25 @@ impl Setup {
         let new = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let created = wait(self.admin().create_topics(&[new], &AdminOptions::new())).expect("creates");
-        created.into_iter().for_each(|result| drop(result.expect("creates the topic")));
+        for result in created {
+            result.expect("creates the topic");
+        }
     }
 
     fn enlarge(&self, topic: &str) {
         let larger = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", "1000000");
         let altered = wait(self.admin().alter_configs(&[larger], &AdminOptions::new())).expect("alters");
-        altered.into_iter().for_each(|result| drop(result.expect("alters the topic")));
+        for result in altered {
+            result.expect("alters the topic");
+        }
     }
 
     /// A configuration for one mode, with topics of its own.
-    fn config(&self, mode: &str, more: &str) -> PathBuf {
+    fn config(&self, mode: &str, further: &str) -> PathBuf {
         let path = self.folder.path().join(format!("{mode}.yaml"));
         let text = format!(
             "delivery: {mode}\n\
-             kafka: {{brokers: [\"{}\"], topic: {mode}, run_topic: {mode}.runs, ack_timeout: 20s{more}}}\n\
+             kafka: {{brokers: [\"{}\"], topic: {mode}, run_topic: {mode}.runs, ack_timeout: 20s{further}}}\n\
              ledger: {{{}: {}}}\nauth: {{enabled: false}}\nprivacy: {{text: full}}\n\
              mailboxes:\n  - {{name: m, host: localhost, port: {}, ca_file: {}, username: {USER}, password: {}, \
              retention: delete}}\n",

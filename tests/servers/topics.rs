@@ -61,7 +61,9 @@ impl Setup {
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let altered = runtime.block_on(admin.alter_configs(&[change], &AdminOptions::new())).expect("alters");
-        altered.into_iter().for_each(|result| drop(result.expect("alters the topic")));
+        for result in altered {
+            result.expect("alters the topic");
+        }
     }
 
     /// Published events: how many, and how many different ones.

@@ -34,7 +34,7 @@ pub struct Args {
     /// Only the configuration: no connection is made, and secrets may be missing.
     #[arg(long)]
     config_only: bool,
-    /// Make the topics that are missing, as kafka.new_topics says and each with the settings that it needs; the one
+    /// Make the topics that are missing, as `kafka.new_topics` says and each with the settings that it needs; the one
     /// thing that this command ever changes. No run makes topics: a mistyped ledger would have everything published
     /// again.
     #[arg(long, conflicts_with = "config_only")]
