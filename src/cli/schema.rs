@@ -7,7 +7,7 @@ use crate::event::schema::published;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
 pub struct Args {
-    /// event, run, dead-letter or config; without a name, their list.
+    /// event, run, dead-letter, explain or config; without a name, their list.
     name: Option<String>,
 }
 

@@ -36,6 +36,14 @@ pub fn published() -> Vec<Published> {
             schema: schema::<DeadLetter>(DEAD_LETTER_SCHEMA, "reply-ingest dead letter, version 1"),
         },
         Published {
+            name: "explain",
+            file: "explain-v1.schema.json",
+            schema: schema::<crate::explain::Explanation>(
+                "urn:reply-ingest:schema:explain:1",
+                "reply-ingest explanation of a mail, version 1",
+            ),
+        },
+        Published {
             name: "config",
             file: "config.schema.json",
             schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config", "reply-ingest configuration"),

@@ -4,7 +4,7 @@
 use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
-use super::run::Worker;
+use super::run::{Station, Worker};
 use super::session::{Round, record};
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
@@ -130,6 +130,9 @@ impl Publisher {
         let remembered = outcomes.get(sent.len()).cloned();
         let mails = outcomes.get(..sent.len()).unwrap_or_default();
         BatchPublished { took: begun.elapsed(), outcomes: mails }.tell(&self.worker.metrics);
+        if !mails.is_empty() {
+            self.worker.tell(|o| o.took(Station::Publish, begun.elapsed()));
+        }
         let mut failure = None;
         let tried = sent.len() + refused.len();
         for ((ready, octets), outcome) in sent.into_iter().zip(outcomes) {
@@ -145,6 +148,7 @@ impl Publisher {
                     let Ready { events, delivered_at, .. } = ready;
                     Published { mailbox: &self.mailbox.name, events: &events, delivered_at, now }
                         .tell(&self.worker.metrics);
+                    self.worker.tell(|o| o.published(&events));
                     for event in &events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
@@ -232,7 +236,10 @@ pub(super) struct Dead {
 
 impl Worker {
     /// The records of one mail's events.
-    fn records(&self, events: &[Event]) -> Result<Vec<Record>, Refusal> {
+    ///
+    /// # Errors
+    /// When one cannot be published as it is.
+    pub fn records(&self, events: &[Event]) -> Result<Vec<Record>, Refusal> {
         events
             .iter()
             .map(|event| {
