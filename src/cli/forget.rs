@@ -4,7 +4,7 @@ use super::Exit;
 use super::exit::{configuration, fail};
 use crate::archive::{Archive, ArchiveError, Reference};
 use crate::auth::dns::RecordStore;
-use crate::config::{self, Config, Delivery};
+use crate::config::{self, Config};
 use crate::event::{AddressMode, Party, partition_key};
 use crate::message::{Address, Mail, Mentions, to_crlf};
 use crate::pipeline::{Failure, FailureClass, policy};
@@ -121,9 +121,9 @@ async fn has(archive: &Archive, reference: &Reference, mentions: &Mentions) -> R
 }
 
 fn ledger(config: &Config) {
-    let place = match config.delivery {
-        Delivery::AtLeastOnce => config.ledger.file.display().to_string(),
-        Delivery::ExactlyOnce => format!("topic {}", config.ledger.topic),
+    let place = match config.ledger_topic() {
+        None => config.ledger.file.display().to_string(),
+        Some(topic) => format!("topic {topic}"),
     };
     println!(
         "\nledger ({place})\n  holds mailbox names, the server's ids, digests and times: no addresses and no words. Nothing \

@@ -2,6 +2,7 @@
 
 mod archived;
 mod check;
+mod dead_letters;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
@@ -50,7 +51,7 @@ enum Command {
     Poll(poll::Args),
     /// Poll on a schedule until SIGTERM, with /livez, /readyz and /metrics.
     Run(run::Args),
-    /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
+    /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing unless asked to.
     Check(check::Args),
     /// Judge mails from files: prints one event a line.
     Replay(replay::Args),
@@ -63,7 +64,7 @@ enum Command {
     Token(token::Args),
     /// Find, and remove, what this program has stored about a person.
     Forget(forget::Args),
-    /// Print a published JSON Schema: event, run, explain or config.
+    /// Print a published JSON Schema: event, run, dead-letter, explain or config.
     Schema(schema::Args),
     /// Print the completions of a shell.
     Completions(manual::Completions),

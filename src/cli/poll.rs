@@ -12,7 +12,7 @@ use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Observer, Records, RunReport, Worker, run};
 use crate::report::Collector;
-use crate::sink::{LineSink, Sink, TransactionalKafka};
+use crate::sink::{LineSink, Sink, TopicLedger, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
@@ -38,6 +38,9 @@ pub struct Args {
     /// Delete what guards would withhold: you have looked at it. For this run only.
     #[arg(long, conflicts_with = "dry_run")]
     allow_deletes: bool,
+    /// Try mails again that became dead letters, once what kept them from being published has changed.
+    #[arg(long)]
+    retry_dead_letters: bool,
     /// Push the run's metrics to this Pushgateway when it ends.
     #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
     metrics_push: Option<String>,
@@ -49,6 +52,14 @@ pub struct Args {
 }
 
 impl Args {
+    fn mode(&self) -> Mode {
+        Mode {
+            dry_run: self.dry_run,
+            allow_deletes: self.allow_deletes,
+            retry_dead_letters: self.retry_dead_letters,
+        }
+    }
+
     /// Metrics that do not arrive are spoken of; the run's exit code says how the run went.
     async fn export(&self, metrics: &Metrics, ended: Option<&(RunReport, Exit)>) {
         let mut troubles = Vec::new();
@@ -81,7 +92,7 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
-    let mode = Mode { dry_run: args.dry_run, allow_deletes: args.allow_deletes };
+    let mode = args.mode();
     let ruleset = rules.version().to_owned();
     let collector = args.reports.collector();
     let polled = poll(config, mailboxes, rules, mode, &metrics, stop, collector.clone()).await;
@@ -111,8 +122,12 @@ pub async fn main(args: Args) -> Exit {
 /// What a person asked of this run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mode {
+    /// Events are printed; nothing is recorded or deleted.
     pub dry_run: bool,
+    /// Guards on deleting do not hold.
     pub allow_deletes: bool,
+    /// Mails that became dead letters are tried again.
+    pub retry_dead_letters: bool,
 }
 
 /// Sets everything up and takes one run through.
@@ -120,7 +135,7 @@ pub(crate) async fn poll(
     config: Config,
     mailboxes: Vec<Arc<Mailbox>>,
     rules: Arc<Rules>,
-    Mode { dry_run, allow_deletes }: Mode,
+    Mode { dry_run, allow_deletes, retry_dead_letters }: Mode,
     metrics: &Arc<Metrics>,
     mut stop: Stop,
     collector: Option<Arc<Collector>>,
@@ -138,7 +153,8 @@ pub(crate) async fn poll(
         }
     };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
-    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?.allowing_deletes(allow_deletes);
+    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
+    let worker = worker.allowing_deletes(allow_deletes).retrying_dead_letters(retry_dead_letters);
     let worker = Arc::new(worker.watched(collector.map(|c| c as Arc<dyn Observer>)));
     let signals = tokio::spawn(stop.on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
@@ -216,17 +232,23 @@ pub(super) async fn sink(
     metrics: &Arc<Metrics>,
 ) -> Result<(Arc<dyn Sink>, Option<Arc<dyn Ledger>>), Failure> {
     let watch = KafkaWatch::new(Arc::clone(metrics));
-    let (plain, _) = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
-    if config.delivery == Delivery::ExactlyOnce {
-        let both = Arc::new(TransactionalKafka::new(config, plain, Utc::now));
-        return Ok((Arc::clone(&both) as _, Some(both)));
+    let plain = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
+    match (config.delivery, config.ledger_topic()) {
+        (Delivery::ExactlyOnce, Some(topic)) => {
+            let both = Arc::new(TransactionalKafka::new(config, topic, plain, Utc::now));
+            Ok((Arc::clone(&both) as _, Some(both)))
+        }
+        (_, Some(topic)) => {
+            let ledger = TopicLedger::new(&config.kafka, topic, Utc::now)?;
+            Ok((Arc::new(plain), Some(Arc::new(ledger))))
+        }
+        (_, None) => Ok((Arc::new(plain), None)),
     }
-    Ok((Arc::new(plain), None))
 }
 
 pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {
     // A dry run writes nothing, so it makes no file either.
-    if dry_run && (config.delivery == Delivery::ExactlyOnce || !config.ledger.file.exists()) {
+    if dry_run && (config.ledger_topic().is_some() || !config.ledger.file.exists()) {
         return Ok(Arc::new(MemoryLedger::default()));
     }
     Ok(Arc::new(FileLedger::open(&config.ledger.file, Utc::now())?))

@@ -7,7 +7,7 @@ use crate::event::schema::published;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
 pub struct Args {
-    /// event, run, explain or config; without a name, their list.
+    /// event, run, dead-letter, explain or config; without a name, their list.
     name: Option<String>,
 }
 
@@ -15,7 +15,7 @@ pub fn main(args: &Args) -> Exit {
     let schemas = published();
     let Some(name) = &args.name else {
         for schema in &schemas {
-            println!("{:8} {}", schema.name, schema.file);
+            println!("{:12} {}", schema.name, schema.file);
         }
         return Exit::Success;
     };

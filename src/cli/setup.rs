@@ -7,7 +7,7 @@ use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
 use crate::pipeline::{Failure, FailureClass};
-use crate::sink::{KafkaFacts, KafkaSink, Watch};
+use crate::sink::{KafkaError, KafkaFacts, KafkaSink, Purpose, Watch, judge, settings_of, wanted};
 use crate::telemetry::{Measured, Metrics};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -137,21 +137,57 @@ fn retries(config: &config::Dns) -> Retries {
     Retries { times: config.retries, timeout: config.timeout.0 / 2, budget: config.retry_budget.0 }
 }
 
-/// A producer, once the brokers have answered and have the topics.
-pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<(KafkaSink, KafkaFacts), Failure> {
+/// A producer, once the brokers have answered and have the topics, and these fit.
+pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<KafkaSink, Failure> {
+    let topics = wanted(config);
+    let (sink, facts, missing) = look(config, &topics, watch).await?;
+    if let Some(error) = missing.into_iter().next() {
+        return Err(error.into());
+    }
+    let judged = judge_all(config.clone(), topics, facts);
+    if config.ledger_topic().is_some() {
+        judged.await?;
+    } else {
+        // What is wrong with the others shows when events are not acknowledged; this says why, and costs no time.
+        tokio::spawn(async move {
+            if let Err(failure) = judged.await {
+                tracing::error!(reason = %failure.message, "a topic is not as it should be");
+            }
+        });
+    }
+    Ok(sink)
+}
+
+/// A producer, and what the brokers say of these topics.
+pub async fn look(
+    config: &Config,
+    topics: &[(String, Purpose)],
+    watch: Option<Watch>,
+) -> Result<(KafkaSink, KafkaFacts, Vec<KafkaError>), Failure> {
     let settings = config.kafka.clone();
-    let exactly_once = config.delivery == config::Delivery::ExactlyOnce;
-    let ledger_topic = exactly_once.then(|| config.ledger.topic.clone());
+    let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).collect();
     let asked = tokio::task::spawn_blocking(move || {
         let sink = KafkaSink::watched(&settings, watch)?;
-        let topics = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref());
-        let topics: Vec<&str> = topics.chain(ledger_topic.as_deref()).collect();
-        let facts = sink.check(&topics, KAFKA_WAIT)?;
-        Ok((sink, facts))
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (facts, missing) = sink.look(&names, KAFKA_WAIT)?;
+        Ok((sink, facts, missing))
     });
-    let (sink, facts) = asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))?;
-    if exactly_once {
-        sink.check_compacted(&config.kafka, &config.ledger.topic, KAFKA_WAIT).await?;
+    asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))
+}
+
+/// The first topic that does not fit.
+async fn judge_all(config: Config, topics: Vec<(String, Purpose)>, facts: KafkaFacts) -> Result<(), Failure> {
+    let names: Vec<&str> = topics.iter().map(|(name, _)| name.as_str()).collect();
+    let settings = match settings_of(&config.kafka, &names, KAFKA_WAIT).await {
+        Ok(settings) => settings,
+        Err(error) if config.ledger_topic().is_some() => return Err(error.into()),
+        Err(_) => return Ok(()),
+    };
+    for ((name, purpose), facts) in topics.iter().zip(&facts.topics) {
+        let settings = settings.get(name).cloned().unwrap_or_default();
+        if let Some(problem) = judge(*purpose, facts, &settings).problem {
+            return Err(KafkaError::Unfit { topic: name.clone(), problem }.into());
+        }
     }
-    Ok((sink, facts))
+    Ok(())
 }

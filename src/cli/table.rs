@@ -25,7 +25,8 @@ pub fn number(value: u64) -> Cell {
 
 /// What a run did, a line for each mailbox.
 pub fn run(report: &RunReport) -> Table {
-    let mut table = new(&["mailbox", "listed", "fetched", "published", "known", "deleted", "kept back", "seconds"]);
+    let mut table =
+        new(&["mailbox", "listed", "fetched", "published", "known", "dead letters", "deleted", "kept back", "seconds"]);
     for mailbox in &report.mailboxes {
         table.add_row(vec![
             Cell::new(&mailbox.id),
@@ -33,6 +34,7 @@ pub fn run(report: &RunReport) -> Table {
             number(mailbox.fetched),
             number(mailbox.published),
             number(mailbox.known),
+            number(mailbox.dead_lettered),
             number(mailbox.deleted),
             number(mailbox.refused + mailbox.before_start),
             Cell::new(format!("{:.1}", std::time::Duration::from_millis(mailbox.duration_ms).as_secs_f64()))

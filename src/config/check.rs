@@ -45,6 +45,8 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     if let Some(archive) = &config.archive {
         checks.archive(&root.key("archive"), archive);
     }
+    checks.dead_letters(&kafka.key("dead_letters"), config);
+    checks.topics(&root, &kafka, config);
     checks.bounces(&root.key("bounces"), &config.bounces);
     checks.dns(&root.key("dns"), &config.dns);
     checks.limits(&root.key("limits"), &config.limits);
@@ -90,6 +92,49 @@ impl Checks<'_> {
     /// The places of a list's `count` items: those that could not be read were left out.
     fn items(&self, list: &Path, count: usize) -> Vec<Path> {
         (0..).map(|at| list.item(at)).filter(|item| !self.found.holes.contains_key(item)).take(count).collect()
+    }
+
+    fn topics(&mut self, root: &Path, kafka: &Path, config: &Config) {
+        let ledger = root.key("ledger").key("topic");
+        let events = [Some(config.kafka.topic.as_str()), config.kafka.run_topic.as_deref()];
+        if config.ledger.topic.as_deref().is_some_and(|topic| topic.trim().is_empty()) {
+            self.report(&ledger, &[&ledger], "the name is empty: name a topic, or take the line away");
+        } else if config.ledger.topic.as_deref().is_some_and(|topic| events.contains(&Some(topic))) {
+            self.report(
+                &ledger,
+                &[&ledger],
+                "the events' topic cannot be the ledger: it needs a compacted one of its own",
+            );
+        }
+        let new = kafka.key("new_topics");
+        for (name, none) in [
+            ("partitions", config.kafka.new_topics.partitions == 0),
+            ("replication", config.kafka.new_topics.replication == Some(0)),
+        ] {
+            if none {
+                self.report(&new.key(name), &[&new.key(name)], "must be at least 1");
+            }
+        }
+    }
+
+    /// A topic of their own: whoever reads the others would have to tell them apart.
+    fn dead_letters(&mut self, setting: &Path, config: &Config) {
+        let kafka = &config.kafka;
+        if let Some(topic) = &kafka.dead_letters {
+            let others = [Some(kafka.topic.as_str()), kafka.run_topic.as_deref(), config.ledger_topic()];
+            if topic.trim().is_empty() {
+                self.report(setting, &[setting], "the name is empty: name a topic, or take the line away");
+            } else if others.into_iter().flatten().any(|other| other == topic.as_str()) {
+                self.report(setting, &[setting], "another setting names this topic too: dead letters need their own");
+            }
+        } else if self.given(setting) == Given::No {
+            let list = Path::default().key("mailboxes");
+            let items = self.items(&list, config.mailboxes.len());
+            for (item, _) in items.iter().zip(&config.mailboxes).filter(|(_, m)| m.delete_dead_letters) {
+                let at = item.key("delete_dead_letters");
+                self.report(&at, &[&at], "has no effect without kafka.dead_letters: name the topic there");
+            }
+        }
     }
 
     fn mailboxes(&mut self, list: &Path, mailboxes: &[Mailbox]) {

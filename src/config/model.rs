@@ -5,6 +5,7 @@ use super::units::{Octets, Share, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
 use crate::event::{AddressMode, MailboxRole, TextMode};
+use crate::ledger::State;
 use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
 use schemars::JsonSchema;
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+/// The ledger of `delivery: exactly_once`, unless another is named.
+const LEDGER_TOPIC: &str = "campaign.mail.ledger";
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +60,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// The topic that is the ledger; `None` where it is a file.
+    #[must_use]
+    pub fn ledger_topic(&self) -> Option<&str> {
+        match (self.delivery, &self.ledger.topic) {
+            (_, Some(topic)) => Some(topic),
+            (Delivery::ExactlyOnce, None) => Some(LEDGER_TOPIC),
+            (Delivery::AtLeastOnce, None) => None,
+        }
+    }
+
     /// When a mailbox is polled by `run`.
     #[must_use]
     pub fn timing(&self, mailbox: &Mailbox) -> Timing {
@@ -104,6 +118,10 @@ pub struct Mailbox {
     pub role: Option<MailboxRole>,
     #[serde(default)]
     pub retention: Retention,
+    /// Whether `retention` holds for mails that became dead letters too. By default they stay: a dead letter has only
+    /// a few of a mail's headers.
+    #[serde(default)]
+    pub delete_dead_letters: bool,
     #[serde(default)]
     pub start: Start,
     #[serde(default)]
@@ -127,6 +145,16 @@ impl Mailbox {
             Tls::Implicit => 995,
             Tls::Starttls | Tls::None => 110,
         })
+    }
+
+    /// Whether a mail of which this became may be deleted at all.
+    #[must_use]
+    pub fn may_delete(&self, state: State) -> bool {
+        match state {
+            State::Published => true,
+            State::DeadLetter => self.delete_dead_letters,
+            State::BeforeStart => false,
+        }
     }
 }
 
@@ -310,12 +338,19 @@ pub struct Kafka {
     /// Where the summary of each run goes; by default the events' topic.
     #[serde(default)]
     pub run_topic: Option<String>,
+    /// Where a record goes about each mail whose events cannot be published, because they are too large for their topic
+    /// or refused by it. Without it such a mail stays in the mailbox, and each run tries it again and ends with 75.
+    #[serde(default)]
+    pub dead_letters: Option<String>,
     /// How long to wait for an acknowledgement before a mail stays for the next run.
     #[serde(default = "ack_timeout")]
     pub ack_timeout: Span,
-    /// What `transactional.id` starts with; the mailbox's name follows. Only for `delivery: exactly_once`.
+    /// What `transactional.id` starts with, and the keys of a ledger topic; the mailbox's name follows.
     #[serde(default = "transactional_id")]
     pub transactional_id: String,
+    /// For `check --create-topics`.
+    #[serde(default)]
+    pub new_topics: NewTopics,
     /// Any setting of librdkafka, such as `security.protocol` or `sasl.mechanism`.
     #[serde(default)]
     pub properties: BTreeMap<String, Secret>,
@@ -324,6 +359,28 @@ pub struct Kafka {
     /// File that holds `sasl.password`.
     #[serde(default)]
     pub sasl_password_file: Option<PathBuf>,
+}
+
+/// How topics are made that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTopics {
+    /// Partitions of the events' topic and of the ledger; the others have one.
+    #[serde(default = "partitions")]
+    pub partitions: u16,
+    /// Copies of each partition; by default three, or as many as there are brokers.
+    #[serde(default)]
+    pub replication: Option<u16>,
+}
+
+fn partitions() -> u16 {
+    6
+}
+
+impl Default for NewTopics {
+    fn default() -> Self {
+        Self { partitions: partitions(), replication: None }
+    }
 }
 
 fn default_topic() -> String {
@@ -342,7 +399,7 @@ fn ack_timeout() -> Span {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// After a crash an event may come again, with the same id. The ledger is a file.
+    /// After a crash an event may come again, with the same id. The ledger is a file, or a topic.
     #[default]
     AtLeastOnce,
     /// Events and ledger in one transaction: consumers that read committed records only see each event once. The
@@ -357,13 +414,10 @@ pub struct Ledger {
     /// An embedded database in this file, made when it is not there.
     #[serde(default = "ledger_file")]
     pub file: PathBuf,
-    /// With `delivery: exactly_once`, the compacted topic that takes the file's place.
-    #[serde(default = "ledger_topic")]
-    pub topic: String,
-}
-
-fn ledger_topic() -> String {
-    "campaign.mail.ledger".to_owned()
+    /// A compacted topic that takes the file's place: always with `delivery: exactly_once`, where it is
+    /// `campaign.mail.ledger` by default, and with `at_least_once` where it is named.
+    #[serde(default)]
+    pub topic: Option<String>,
 }
 
 fn ledger_file() -> PathBuf {
@@ -372,7 +426,7 @@ fn ledger_file() -> PathBuf {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { file: ledger_file(), topic: ledger_topic() }
+        Self { file: ledger_file(), topic: None }
     }
 }
 

@@ -6,6 +6,7 @@
 mod auth;
 mod cloud;
 mod data;
+pub mod dead_letter;
 mod id;
 pub mod privacy;
 pub mod run;
@@ -15,5 +16,6 @@ mod verdict;
 pub use auth::*;
 pub use cloud::{Envelope, Event, RunEvent};
 pub use data::*;
+pub use dead_letter::{DeadLetter, DeadLetterData, DeadReason};
 pub use id::{dedupe_key, partition_key};
 pub use verdict::*;

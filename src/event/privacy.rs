@@ -218,6 +218,15 @@ fn hide_unless_id(text: &mut String) {
     }
 }
 
+/// Takes addresses out of a header's value as it was written. What is encoded there could hold one unseen.
+pub(super) fn hide_in_header(value: &mut String) {
+    if value.contains("=?") || value.contains("*=") || value.contains('%') {
+        "[withheld]".clone_into(value);
+    } else {
+        hide(value);
+    }
+}
+
 fn hide(text: &mut String) {
     let Some(pattern) = ADDRESS.as_ref() else {
         // What cannot be looked through is not published.

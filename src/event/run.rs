@@ -131,8 +131,11 @@ pub struct MailboxRun {
     /// Whether mails were left for the next run because this one had to end (`ended_early` says why). No failure.
     #[serde(default)]
     pub unfinished: bool,
-    /// Mails whose events could not be published; they stay in the mailbox.
+    /// Mails whose events could not be published, and that the server would not send; they stay in the mailbox.
     pub refused: u64,
+    /// Mails whose events could not be published, and about which a dead letter was.
+    #[serde(default)]
+    pub dead_lettered: u64,
     pub octets: u64,
     /// Mails written to the archive.
     #[serde(default)]

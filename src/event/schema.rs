@@ -3,6 +3,7 @@
 //! `schemas/` holds them as files; a test compares the two.
 
 use super::cloud::{DATA_SCHEMA, Event, RUN_SCHEMA, RunEvent};
+use super::dead_letter::{DEAD_LETTER_SCHEMA, DeadLetter};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -28,6 +29,11 @@ pub fn published() -> Vec<Published> {
             name: "run",
             file: "run-v1.schema.json",
             schema: schema::<RunEvent>(RUN_SCHEMA, "reply-ingest run summary, version 1"),
+        },
+        Published {
+            name: "dead-letter",
+            file: "dead-letter-v1.schema.json",
+            schema: schema::<DeadLetter>(DEAD_LETTER_SCHEMA, "reply-ingest dead letter, version 1"),
         },
         Published {
             name: "explain",

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// (mailbox, UIDL) → [`Entry`] as JSON.
 const MAILS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("mails.v1");
-/// (mailbox, SHA-256) → (1 when published, 0 when before the start; when; when it was last there),
+/// (mailbox, SHA-256) → (0 before the start, 1 published, 2 a dead letter; when; when it was last there),
 /// times in seconds since 1970.
 const DIGESTS: TableDefinition<'_, (&str, [u8; 32]), (u8, i64, i64)> = TableDefinition::new("digests.v1");
 
@@ -89,7 +89,7 @@ impl FileLedger {
                 break;
             }
             let (state, at, _) = value.value();
-            let state = if state == 0 { State::BeforeStart } else { State::Published };
+            let state = state_of(state);
             let at = DateTime::from_timestamp(at, 0).unwrap_or_default();
             known.digests.insert(Digest(digest), Seen { state, at });
         }
@@ -120,7 +120,7 @@ impl FileLedger {
                     mails.insert((mailbox, uidl.as_str()), entry.as_str())?;
                 }
                 if let Some(digest) = mail.digest {
-                    let state = u8::from(mail.state == State::Published);
+                    let state = number_of(mail.state);
                     digests.insert((mailbox, digest.0), (state, mail.at.timestamp(), mail.seen.timestamp()))?;
                 }
             }
@@ -165,6 +165,22 @@ fn is_full(error: &DatabaseError) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     let DatabaseError::Storage(StorageError::Io(error)) = error else { return false };
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+fn number_of(state: State) -> u8 {
+    match state {
+        State::BeforeStart => 0,
+        State::Published => 1,
+        State::DeadLetter => 2,
+    }
+}
+
+fn state_of(number: u8) -> State {
+    match number {
+        0 => State::BeforeStart,
+        2 => State::DeadLetter,
+        _ => State::Published,
+    }
 }
 
 fn store(error: Error) -> LedgerError {
@@ -236,6 +252,36 @@ mod tests {
         assert_eq!(a.by_uidl.len(), 1, "what still lies there is not forgotten");
         let digests: Vec<_> = a.digests.keys().copied().collect();
         assert_eq!(digests, [Digest::of(b"x")], "old digests are dropped, but for what still lies there");
+    }
+
+    /// Tables as version 1 of this program writes them: never to be changed, only added to.
+    #[test]
+    fn a_file_of_version_1_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("l.redb");
+        {
+            let database = redb::Database::create(&path).expect("makes a file");
+            let transaction = database.begin_write().expect("begins");
+            {
+                let mails = redb::TableDefinition::<(&str, &str), &str>::new("mails.v1");
+                let mut mails = transaction.open_table(mails).expect("a table");
+                let entry = r#"{"v":1,"state":"published","at":"2026-11-01T00:00:00Z","listed_size":2048}"#;
+                mails.insert(("m", "17"), entry).expect("writes");
+                let digests = redb::TableDefinition::<(&str, [u8; 32]), (u8, i64, i64)>::new("digests.v1");
+                let mut digests = transaction.open_table(digests).expect("a table");
+                for state in 0..=2_u8 {
+                    digests.insert(("m", [state; 32]), (state, 1_793_491_200, 1_793_491_200)).expect("writes");
+                }
+                let begun = redb::TableDefinition::<&str, i64>::new("begun.v1");
+                transaction.open_table(begun).expect("a table").insert("m", 1_793_491_200).expect("writes");
+            }
+            transaction.commit().expect("commits");
+        }
+        let known = FileLedger::open(&path, done("", b"", 0).at).expect("opens").known("m").expect("reads");
+        assert!(known.begun);
+        assert_eq!(known.by_uidl.get("17").map(|entry| entry.listed_size), Some(Some(2048)));
+        let states = [0, 1, 2].map(|n| known.digests.get(&Digest([n; 32])).map(|seen| seen.state));
+        assert_eq!(states, [State::BeforeStart, State::Published, State::DeadLetter].map(Some));
     }
 
     #[test]

@@ -34,6 +34,12 @@ impl Known {
     pub fn is_new(&self) -> bool {
         !self.begun && self.by_uidl.is_empty() && self.digests.is_empty()
     }
+
+    /// Takes mails that became dead letters for new ones.
+    pub fn forget_dead_letters(&mut self) {
+        self.by_uidl.retain(|_, entry| entry.state != State::DeadLetter);
+        self.digests.retain(|_, seen| seen.state != State::DeadLetter);
+    }
 }
 
 /// What became of the mail with a digest, and when.
@@ -70,6 +76,16 @@ pub enum State {
     Published,
     /// It is older than the mailbox's start and left alone for good.
     BeforeStart,
+    /// Its events cannot be published; a dead letter was.
+    DeadLetter,
+}
+
+impl State {
+    /// Whether something was published of it: an event, or a dead letter.
+    #[must_use]
+    pub fn was_published(self) -> bool {
+        matches!(self, Self::Published | Self::DeadLetter)
+    }
 }
 
 /// A mail that is finished.
@@ -123,6 +139,10 @@ pub enum LedgerError {
     Kafka(#[source] KafkaError),
     #[error("ledger.topic: a transaction was not committed ({reason}): what it held stays in the mailbox")]
     Unwritten { reason: String },
+    #[error(
+        "ledger.topic: could not be written ({reason}): mails whose events were published stay, and may be published again with the same ids"
+    )]
+    Unacknowledged { reason: String },
     #[error("another worker has taken over this mailbox ({reason}): this one stops and deletes nothing more")]
     Fenced { reason: String },
 }
@@ -159,6 +179,15 @@ pub trait Ledger: Send + Sync {
     /// When the store cannot be written.
     fn forget(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError>;
 
-    /// The pass over the mailbox has ended.
+    /// The same, for UIDLs whose mails are gone for certain: it may wait for the next step that is written anyway, since
+    /// what is still remembered after a crash is only taken for missing.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn forget_gone(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        self.forget(mailbox, uidls)
+    }
+
+    /// The pass over the mailbox has ended. What [`Self::forget_gone`] put off is written, where that works.
     fn leave(&self, _mailbox: &str) {}
 }

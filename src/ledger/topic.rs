@@ -142,6 +142,54 @@ mod tests {
     use crate::message::Digest;
     use chrono::{TimeDelta, TimeZone, Utc};
 
+    /// Records as version 1 of this program writes them: never to be changed, only added to.
+    #[test]
+    fn records_of_version_1_are_read() {
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let frozen = [
+            ("i/m\0b".to_owned(), r#"{"v":1,"at":"2026-11-01T00:00:00Z"}"#.to_owned()),
+            (
+                "i/m\0u17".to_owned(),
+                format!(
+                    r#"{{"v":1,"state":"published","at":"2026-11-01T00:00:00Z","digest":"{digest}","listed_size":2048}}"#
+                ),
+            ),
+            (
+                "i/m\0uold".to_owned(),
+                r#"{"v":1,"state":"before_start","at":"2026-11-01T00:00:00.123456Z","listed_size":9,"missing_since":"2026-11-02T00:00:00Z"}"#
+                    .to_owned(),
+            ),
+            (
+                format!("i/m\0d{digest}"),
+                r#"{"v":1,"state":"published","at":"2026-11-01T00:00:00Z","seen":"2026-11-01T00:00:00Z"}"#.to_owned(),
+            ),
+            (
+                "i/m\0udead".to_owned(),
+                r#"{"v":1,"state":"dead_letter","at":"2026-11-01T00:00:00Z","listed_size":5}"#.to_owned(),
+            ),
+            // What a later version may add.
+            (
+                "i/m\0ulater".to_owned(),
+                r#"{"v":2,"state":"published","at":"2026-11-01T00:00:00Z","events":["6f0c"]}"#.to_owned(),
+            ),
+        ];
+        let at = Utc.with_ymd_and_hms(2026, 11, 3, 0, 0, 0).single().expect("a time");
+        let mut reading = Reading::new("i/m", at);
+        for (key, value) in &frozen {
+            reading.take(key.as_bytes(), Some(value.as_bytes()));
+        }
+        let (known, old) = reading.finish();
+        assert!(known.begun && old.is_empty());
+        let state = |uidl: &str| known.by_uidl.get(uidl).map(|entry| (entry.state, entry.listed_size));
+        assert_eq!(state("17"), Some((State::Published, Some(2048))));
+        assert_eq!(state("old"), Some((State::BeforeStart, Some(9))));
+        assert!(known.by_uidl.get("old").is_some_and(|entry| entry.missing_since.is_some()));
+        assert_eq!(state("dead"), Some((State::DeadLetter, Some(5))));
+        assert_eq!(state("later"), Some((State::Published, None)));
+        let digest = Digest::parse(digest).expect("a digest");
+        assert_eq!(known.digests.get(&digest).map(|seen| seen.state), Some(State::Published));
+    }
+
     #[test]
     fn what_was_written_is_read_again() {
         let at = Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).single().expect("a time");

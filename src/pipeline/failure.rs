@@ -85,7 +85,9 @@ impl From<LedgerError> for Failure {
         let class = match error {
             LedgerError::Open { .. } | LedgerError::Kafka(KafkaError::Setting(_)) => FailureClass::Configuration,
             LedgerError::InUse { .. } | LedgerError::Full { .. } | LedgerError::Store(_) => FailureClass::Temporary,
-            LedgerError::Kafka(_) | LedgerError::Unwritten { .. } => FailureClass::Kafka,
+            LedgerError::Kafka(_) | LedgerError::Unwritten { .. } | LedgerError::Unacknowledged { .. } => {
+                FailureClass::Kafka
+            }
             LedgerError::Fenced { .. } => FailureClass::Fenced,
         };
         Self::new(class, &error)
@@ -96,7 +98,11 @@ impl From<KafkaError> for Failure {
     fn from(error: KafkaError) -> Self {
         let class = match error {
             KafkaError::Setting(_) => FailureClass::Configuration,
-            KafkaError::Unavailable { .. } | KafkaError::Topic { .. } | KafkaError::Held { .. } => FailureClass::Kafka,
+            KafkaError::Unavailable { .. }
+            | KafkaError::Topic { .. }
+            | KafkaError::Unfit { .. }
+            | KafkaError::NotMade { .. }
+            | KafkaError::Held { .. } => FailureClass::Kafka,
         };
         Self::new(class, &error)
     }

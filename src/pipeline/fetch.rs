@@ -9,7 +9,8 @@ use super::publish::{Publisher, Ready};
 use super::run::{Station, Worker};
 use super::session::Round;
 use crate::config::Mailbox;
-use crate::ledger::{Known, State};
+use crate::event::dead_letter;
+use crate::ledger::Known;
 use crate::message::{Digest, RawMail};
 use crate::pop3::{Body, Client, Listed, Retry, Window};
 use std::collections::HashMap;
@@ -61,7 +62,7 @@ pub(super) async fn fetch_round(
     {
         if let Some(mail) = fetched.broke_on {
             let entry = mail.uidl.as_ref().and_then(|uidl| by_uidl.get(uidl));
-            let is_safe = entry.is_some_and(|e| e.state == State::Published);
+            let is_safe = entry.is_some_and(|e| e.state.was_published());
             if !pass.broke_on(&mail, is_safe, fetched.mails) {
                 broken.retry = Retry::No;
             }
@@ -160,11 +161,14 @@ async fn judge(
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
     worker.tell(|o| o.took(Station::Judge, begun.elapsed()));
     let (digest, size) = (raw.digest(), raw.size());
+    let buries = worker.config.kafka.dead_letters.is_some();
+    let head = if buries { dead_letter::head(raw.bytes()).to_vec() } else { Vec::new() };
     // Too large to be kept: where deleting waits for a safe copy, the mailbox has the only one.
     let only_copy = raw.is_cut() && worker.line.archives(&place.mailbox);
     // What is known already is not archived again; whether it is, the publisher sees.
     let raw = worker.archive.as_ref().and(worker.line.archive_ref(&place.mailbox, &raw)).map(|_| raw);
     let Judged { events, delivered_at, answers, .. } = judged;
+    let ready = Ready { listed, digest, size, head, events, delivered_at, answers, raw, only_copy, _room: room };
     // The receiver is gone only when the sink failed: the mail stays for the next run.
-    let _ = out.send(Ready { listed, digest, size, events, delivered_at, answers, raw, only_copy, _room: room }).await;
+    let _ = out.send(ready).await;
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod assemble;
+mod bury;
 mod failure;
 mod fetch;
 mod guard;

@@ -17,7 +17,7 @@ use super::failure::{Failure, FailureClass};
 use super::guard::{Tally, Withheld};
 use super::line::Place;
 use super::run::Worker;
-use super::session::session;
+use super::session::{leave, session};
 use super::settled::Settled;
 use crate::config::{Limits, Mailbox};
 use crate::event::run::MailboxRun;
@@ -47,6 +47,8 @@ pub(super) struct Pass {
     pub(super) tally: Tally,
     /// The guard because of which nothing more is deleted.
     pub(super) withheld: Option<Withheld>,
+    /// Mails that their topic refused since one was published.
+    pub(super) refused_in_a_row: usize,
     /// Ids seem to change from session to session: the rest is taken in one.
     pub(super) unsplit: bool,
 }
@@ -131,7 +133,7 @@ pub async fn pass(worker: &Arc<Worker>, mailbox: &Arc<Mailbox>) -> (MailboxRun, 
     let withheld = pass.withheld.filter(|_| failure.is_none());
     let withheld =
         withheld.map(|guard| Failure { class: FailureClass::Withheld, message: guard.message(&mailbox.name) });
-    worker.ledger.leave(&mailbox.name);
+    leave(worker, &mailbox.name).await;
     let mut run = pass.run;
     run.failure = failure.as_ref().map(|f| f.message.clone());
     run.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

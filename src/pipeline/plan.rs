@@ -93,7 +93,7 @@ impl Plan {
         if entry.missing_since.is_some() {
             self.back.extend(mail.uidl.clone());
         }
-        let due = entry.state == State::Published && is_due(mailbox.retention, entry.at, now);
+        let due = mailbox.may_delete(entry.state) && is_due(mailbox.retention, entry.at, now);
         let another = entry.listed_size.is_some_and(|size| size != mail.size);
         match (due, another) {
             (true, _) => self.due.push(mail),
@@ -154,27 +154,36 @@ mod tests {
             ("due", entry(State::Published, 20, 10)),
             ("reused", entry(State::Published, 1, 10)),
             ("old", entry(State::BeforeStart, 100, 10)),
+            ("dead", entry(State::DeadLetter, 100, 10)),
             ("missing", entry(State::Published, 1, 10)),
             ("gone", Entry { missing_since: Some(now() - TimeDelta::days(8)), ..entry(State::Published, 30, 10) }),
             ("back", Entry { missing_since: Some(now() - TimeDelta::days(2)), ..entry(State::Published, 3, 10) }),
         ] {
             known.by_uidl.insert(uidl.to_owned(), entry);
         }
-        let mails = ["new", "fresh", "due", "old", "back", "refused"].iter().zip(1..).map(|(u, n)| listed(n, u, 10));
-        let mails = mails.chain([listed(7, "reused", 11)]).collect();
+        let mails =
+            ["new", "fresh", "due", "old", "back", "refused", "dead"].iter().zip(1..).map(|(u, n)| listed(n, u, 10));
+        let mails = mails.chain([listed(8, "reused", 11)]).collect::<Vec<_>>();
         let mut pass = Pass::default();
         pass.settled.leave(&listed(99, "refused", 10));
         let fortnight = Retention::DeleteAfter(Span::seconds(14 * 24 * 3600));
-        let plan = Plan::new(&mailbox(fortnight), mails, &known, &pass, now());
+        let mut mailbox = mailbox(fortnight);
+        let plan = Plan::new(&mailbox, Vec::clone(&mails), &known, &pass, now());
         let ids = |mails: &[Listed]| mails.iter().filter_map(|l| l.uidl.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&plan.fresh), ["new", "reused"]);
         assert_eq!(ids(&plan.due), ["due"], "a mail that is due is fetched before it is deleted");
-        assert_eq!(plan.known, 3, "fresh, old and back");
+        assert_eq!(plan.known, 4, "fresh, old, back, and a dead letter, which stays");
         assert_eq!(
             (plan.gone, plan.missing, plan.back),
             (vec!["gone".to_owned()], vec!["missing".to_owned()], vec!["back".to_owned()])
         );
         assert!(plan.before_start.is_empty());
+        mailbox.delete_dead_letters = true;
+        let plan = Plan::new(&mailbox, Vec::clone(&mails), &known, &pass, now());
+        assert_eq!(ids(&plan.due), ["due", "dead"], "dead letters too, where the setting says so");
+        known.forget_dead_letters();
+        let plan = Plan::new(&mailbox, mails, &known, &pass, now());
+        assert_eq!(ids(&plan.fresh), ["new", "dead", "reused"], "tried again");
     }
 
     #[test]

@@ -9,11 +9,11 @@ use super::session::{Finished, Round, record};
 use crate::archive::ArchiveError;
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
-use crate::event::{Event, Kind};
+use crate::event::{AddressMode, DeadReason, Event, Kind};
 use crate::ledger::{Done, LedgerError, Seen, State};
 use crate::message::{Digest, RawMail};
 use crate::pop3::{Listed, Retry};
-use crate::sink::{Outcome, Parcel, Record};
+use crate::sink::{Outcome, Parcel, Record, Refusal};
 use crate::telemetry::{BatchPublished, Published};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt};
@@ -33,6 +33,8 @@ pub(super) struct Ready {
     pub(super) listed: Listed,
     pub(super) digest: Digest,
     pub(super) size: u64,
+    /// The beginning of its headers, where a dead letter may need them.
+    pub(super) head: Vec<u8>,
     pub(super) events: Vec<Event>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
     /// The mail itself, where it is to be archived.
@@ -47,7 +49,7 @@ pub(super) struct Ready {
 
 impl Ready {
     /// A mail with these octets is through.
-    fn finished(&self, listed: Listed, seen: Seen) -> Finished {
+    pub(super) fn finished(&self, listed: Listed, seen: Seen) -> Finished {
         let unclassified = self.events.iter().any(|event| event.data.verdict.kind() == Kind::Unclassified);
         Finished { listed, published_at: seen.at, unclassified, only_copy: self.only_copy }
     }
@@ -55,10 +57,10 @@ impl Ready {
 
 /// Publishes and records what was judged.
 pub(super) struct Publisher {
-    worker: Arc<Worker>,
-    mailbox: Arc<Mailbox>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) mailbox: Arc<Mailbox>,
     digests: HashMap<Digest, Seen>,
-    pass: Pass,
+    pub(super) pass: Pass,
     round: Round,
     /// Mails that came.
     taken: u64,
@@ -98,7 +100,7 @@ impl Publisher {
                 // counted already.
                 match seen.state {
                     _ if earlier.is_some_and(|(_, in_an_earlier_session)| in_an_earlier_session) => {}
-                    State::Published => self.pass.run.known += 1,
+                    State::Published | State::DeadLetter => self.pass.run.known += 1,
                     State::BeforeStart => self.pass.run.before_start += 1,
                 }
                 self.pass.settled.add(ready.digest, seen);
@@ -129,40 +131,48 @@ impl Publisher {
         }
         let now = self.worker.now();
         let seen = Seen { state: State::Published, at: now };
-        let mut parcels: Vec<Parcel> = publish
-            .iter()
-            .map(|ready| {
-                let twins = twins.get(&ready.digest).into_iter().flatten();
-                let done = twins.chain([&ready.listed]).map(|listed| finished(listed, ready.digest, seen, now));
-                Parcel { records: self.worker.records(&ready.events), done: done.collect() }
-            })
-            .collect();
+        let mut refused: Vec<Dead> = Vec::new();
+        let mut parcels: Vec<Parcel> = Vec::with_capacity(publish.len() + 1);
+        let mut sent: Vec<(Ready, Vec<u64>)> = Vec::with_capacity(publish.len());
+        for ready in publish {
+            let records = match self.worker.records(&ready.events) {
+                Ok(records) => records,
+                Err(refusal) => {
+                    refused.push(Dead { ready, octets: Vec::new(), refusal });
+                    continue;
+                }
+            };
+            let twins = twins.get(&ready.digest).into_iter().flatten();
+            let done = twins.chain([&ready.listed]).map(|listed| finished(listed, ready.digest, seen, now)).collect();
+            sent.push((ready, records.iter().map(|record| record.value.len() as u64).collect()));
+            parcels.push(Parcel { records, done });
+        }
         parcels.push(Parcel { records: Vec::new(), done: done.iter().map(|(_, d)| d.clone()).collect() });
         let begun = tokio::time::Instant::now();
         let outcomes = self.worker.sink.deliver(&self.mailbox.name, parcels).await;
         // The last parcel is no mail's: what was known before and is only remembered.
-        let remembered = outcomes.get(publish.len()).cloned();
-        let mails = outcomes.get(..publish.len()).unwrap_or_default();
+        let remembered = outcomes.get(sent.len()).cloned();
+        let mails = outcomes.get(..sent.len()).unwrap_or_default();
         BatchPublished { took: begun.elapsed(), outcomes: mails }.tell(&self.worker.metrics);
         if !mails.is_empty() {
             self.worker.tell(|o| o.took(Station::Publish, begun.elapsed()));
         }
         let mut failure = None;
-        for (ready, outcome) in publish.iter().zip(outcomes) {
-            let others = twins.remove(&ready.digest).unwrap_or_default();
+        let tried = sent.len() + refused.len();
+        for ((ready, octets), outcome) in sent.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Published => {
+                    let others = twins.remove(&ready.digest).unwrap_or_default();
                     let run = &mut self.pass.run;
                     run.published += 1;
                     run.known += others.len() as u64;
                     if let Some(auth) = ready.events.first().and_then(|e| e.data.auth.as_ref()) {
                         run.auth.note(auth);
                     }
-                    let Ready { events, delivered_at, .. } = ready;
-                    Published { mailbox: &self.mailbox.name, events, delivered_at: *delivered_at, now }
-                        .tell(&self.worker.metrics);
-                    self.worker.tell(|o| o.published(&ready.events));
-                    for event in &ready.events {
+                    let Ready { ref events, delivered_at, .. } = ready;
+                    Published { mailbox: &self.mailbox.name, events, delivered_at, now }.tell(&self.worker.metrics);
+                    self.worker.tell(|o| o.published(events));
+                    for event in events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
                     self.pass.settled.add(ready.digest, seen);
@@ -171,16 +181,7 @@ impl Publisher {
                         done.push((ready.finished(listed, seen), record));
                     }
                 }
-                Outcome::Refused(reason) => {
-                    self.pass.run.refused += 1 + others.len() as u64;
-                    for mail in others.iter().chain([&ready.listed]) {
-                        self.pass.settled.leave(mail);
-                    }
-                    tracing::error!(
-                        mailbox = %self.mailbox.name, digest = %ready.digest, octets = ready.size, %reason,
-                        "the events of a mail cannot be published: it stays in the mailbox"
-                    );
-                }
+                Outcome::Refused(refusal) => refused.push(Dead { ready, octets, refusal }),
                 other => failure = broken_by(other),
             }
         }
@@ -193,14 +194,21 @@ impl Publisher {
         {
             return Err(broken);
         }
+        if tried > refused.len() {
+            self.pass.refused_in_a_row = 0;
+        }
+        if failure.is_none() && !refused.is_empty() {
+            let buried = self.bury(refused, tried, &mut twins).await;
+            failure = buried.broken;
+            done.extend(buried.done);
+        }
         let entries: Vec<Done> = done.iter().map(|(_, d)| d.clone()).collect();
         self.round.recorded.extend(entries.iter().filter_map(|d| d.uidl.clone()));
         if !self.worker.sink.is_ledger() {
             record(&self.worker, &self.mailbox, entries).await?;
         }
-        self.round
-            .finished
-            .extend(done.into_iter().filter(|(_, d)| d.state == State::Published).map(|(finished, _)| finished));
+        let due = done.into_iter().filter(|(_, d)| self.mailbox.may_delete(d.state));
+        self.round.finished.extend(due.map(|(finished, _)| finished));
         failure.map_or(Ok(()), Err)
     }
 
@@ -232,21 +240,22 @@ impl Publisher {
 }
 
 /// What an outcome that is none of a single mail means for the session.
-fn broken_by(outcome: Outcome) -> Option<Broken> {
+pub(super) fn broken_by(outcome: Outcome) -> Option<Broken> {
     match outcome {
         Outcome::Published => None,
-        Outcome::Failed(reason) | Outcome::Refused(reason) => Some(kafka_failed(&reason, Retry::No)),
+        Outcome::Refused(refusal) => Some(kafka_failed(&refusal.detail, Retry::No)),
+        Outcome::Failed(reason) => Some(kafka_failed(&reason, Retry::No)),
         Outcome::Lost(reason) => Some(kafka_failed(&reason, Retry::Later)),
         Outcome::Fenced(reason) => Some(Failure::from(LedgerError::Fenced { reason }).into()),
     }
 }
 
-fn kafka_failed(reason: &str, retry: Retry) -> Broken {
+pub(super) fn kafka_failed(reason: &str, retry: Retry) -> Broken {
     let message = format!("Kafka does not take events ({reason}): what was not acknowledged stays in the mailbox");
     Broken { failure: Failure { class: FailureClass::Kafka, message }, retry }
 }
 
-fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {
+pub(super) fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> Done {
     Done {
         uidl: listed.uidl.clone(),
         digest: Some(digest),
@@ -257,26 +266,47 @@ fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> 
     }
 }
 
+/// A mail whose events cannot be published.
+pub(super) struct Dead {
+    pub(super) ready: Ready,
+    /// Octets of each event's record, as far as they were made.
+    pub(super) octets: Vec<u64>,
+    pub(super) refusal: Refusal,
+}
+
 impl Worker {
     /// The records of one mail's events.
-    #[must_use]
-    pub fn records(&self, events: &[Event]) -> Vec<Record> {
+    ///
+    /// # Errors
+    /// When one cannot be published as it is.
+    pub fn records(&self, events: &[Event]) -> Result<Vec<Record>, Refusal> {
         events
             .iter()
             .map(|event| {
-                let mut value = serde_json::to_vec(event).unwrap_or_default();
+                let mut value = octets(event)?;
                 if value.len() > MAX_EVENT {
-                    value = serde_json::to_vec(&lean(event.clone())).unwrap_or_default();
+                    value = octets(&lean(event.clone()))?;
                 }
-                Record {
+                Ok(Record {
                     topic: Arc::clone(&self.topic),
                     key: event.partitionkey.clone(),
                     value,
                     headers: event.headers(),
-                }
+                })
             })
             .collect()
     }
+}
+
+/// An event as it is published. One that breaks a promise of its schema is better missing, and spoken of.
+fn octets(event: &Event) -> Result<Vec<u8>, Refusal> {
+    let invalid = |detail: String| Refusal { reason: DeadReason::InvalidEvent, detail };
+    let data = &event.data;
+    let in_clear = [&data.sender, &data.recipient].into_iter().flatten().any(|party| party.address.is_some());
+    if in_clear && data.privacy.addresses != AddressMode::Clear {
+        return Err(invalid("an event holds an address that its privacy withholds".to_owned()));
+    }
+    serde_json::to_vec(event).map_err(|error| invalid(format!("an event cannot be written: {error}")))
 }
 
 /// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because

@@ -92,6 +92,8 @@ pub struct Worker {
     pub topic: Arc<str>,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
+    /// Mails that became dead letters are tried again.
+    pub retry_dead_letters: bool,
     shared: Shared,
     /// The way to the mailboxes.
     pub access: Arc<Access>,
@@ -127,6 +129,7 @@ impl Worker {
             archive: None,
             topic,
             dry_run,
+            retry_dead_letters: false,
             access: Arc::clone(&shared.access),
             shared,
             metrics: Arc::new(Metrics::new("", clock())),
@@ -160,6 +163,12 @@ impl Worker {
     /// The guards that hold.
     pub(super) fn guards(&self) -> Option<&Guards> {
         (!self.allow_deletes && !self.dry_run).then_some(&self.config.guards)
+    }
+
+    /// The same, and mails that became dead letters are tried again.
+    #[must_use]
+    pub fn retrying_dead_letters(self, retry: bool) -> Self {
+        Self { retry_dead_letters: retry, ..self }
     }
 
     /// The same, watched.
@@ -363,14 +372,12 @@ impl Worker {
             value: serde_json::to_vec(&event).unwrap_or_default(),
             headers: event.headers(),
         };
-        match self.sink.publish(vec![vec![record]]).await.pop() {
-            Some(
-                Outcome::Refused(reason) | Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason),
-            ) => Err(Failure {
-                class: FailureClass::Kafka,
-                message: format!("the run's summary could not be published: {reason}"),
-            }),
-            Some(Outcome::Published) | None => Ok(()),
-        }
+        let reason = match self.sink.publish(vec![vec![record]]).await.pop() {
+            Some(Outcome::Published) | None => return Ok(()),
+            Some(Outcome::Refused(refusal)) => refusal.detail,
+            Some(Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason)) => reason,
+        };
+        let message = format!("the run's summary could not be published: {reason}");
+        Err(Failure { class: FailureClass::Kafka, message })
     }
 }

@@ -62,12 +62,15 @@ pub(super) async fn session(
         // Nothing is under way yet that would have to be finished.
         () = worker.stopped() => return Ok(true),
     };
-    let known = read_ledger(worker, &mailbox.name).await?;
+    let mut known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
         let octets = listed.iter().map(|mail| mail.size).fold(0, u64::saturating_add);
         telemetry::Listed { mailbox: &mailbox.name, mails: pass.run.listed, octets }.tell(&worker.metrics);
         pass.starts_now = mailbox.start == Start::Now && known.is_new();
+    }
+    if worker.retry_dead_letters {
+        known.forget_dead_letters();
     }
     let mut plan = Plan::new(mailbox, listed, &known, pass, worker.now());
     if worker.line.archives(&mailbox.name) {
@@ -201,7 +204,7 @@ async fn note(worker: &Arc<Worker>, mailbox: &Mailbox, known: &Known, plan: &Pla
     let (gone, missing, back) = (plan.gone.clone(), plan.missing.clone(), plan.back.clone());
     let (before_start, is_new) = (plan.before_start.clone(), known.is_new());
     blocking(move || {
-        ledger.forget(&name, &gone)?;
+        ledger.forget_gone(&name, &gone)?;
         ledger.missing(&name, &missing, Some(now))?;
         ledger.missing(&name, &back, None)?;
         ledger.record(&name, &before_start)?;
@@ -226,7 +229,8 @@ async fn finish(
             run.deleted += taken.len() as u64;
             let gone: Vec<String> =
                 delete.into_iter().filter(|l| taken.contains(&l.number)).filter_map(|l| l.uidl).collect();
-            forget(worker, mailbox, gone).await?;
+            let (ledger, name) = (Arc::clone(&worker.ledger), mailbox.name.clone());
+            blocking(move || ledger.forget_gone(&name, &gone)).await?;
         }
         _ if taken.is_empty() => {}
         QuitOutcome::Partial => tracing::warn!(
@@ -257,6 +261,13 @@ pub(super) async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Do
     }
     let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.name.clone());
     blocking(move || ledger.record(&mailbox, &done)).await
+}
+
+/// The pass is over.
+pub(super) async fn leave(worker: &Arc<Worker>, mailbox: &str) {
+    let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.to_owned());
+    // Nothing depends on it.
+    let _ = tokio::task::spawn_blocking(move || ledger.leave(&mailbox)).await;
 }
 
 /// Runs a call of the ledger where it may block.

@@ -1,11 +1,13 @@
 //! Kafka through librdkafka: idempotent, acks=all, each record's own delivery report.
 
-use super::{Outcome, Publication, Record, Sink};
+use super::halves::{Lot, Lots};
+use super::producer::{Renewed, Watched};
+use super::topics::TopicFacts;
+use super::{Outcome, Publication, Record, Refusal, Sink};
 use crate::config::Kafka;
+use crate::event::DeadReason;
 use futures_util::future::join_all;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -29,8 +31,14 @@ pub enum KafkaError {
         "the topic {topic} could not be read to its end within {seconds} s: a transaction of another worker is open, or the brokers are too slow; try again"
     )]
     Held { topic: String, seconds: u64 },
-    #[error("the topic {topic} cannot be used ({reason}): create it, or allow this user to write to it")]
+    #[error(
+        "the topic {topic} cannot be used ({reason}): create it (`check --create-topics`), or allow this user to write to it"
+    )]
     Topic { topic: String, reason: String },
+    #[error("the topic {topic} cannot be used: {problem}")]
+    Unfit { topic: String, problem: String },
+    #[error("the topic {topic} cannot be made ({reason}): allow this user to create topics, or create it yourself")]
+    NotMade { topic: String, reason: String },
 }
 
 /// How the brokers are reached.
@@ -82,25 +90,21 @@ pub(super) async fn send<C: ClientContext + 'static>(
     producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(e, _)| e)
 }
 
-/// Whether this record will never pass.
-pub(super) fn is_refusal(error: &ClientError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::MessageSizeTooLarge
-                | RDKafkaErrorCode::InvalidMessage
-                | RDKafkaErrorCode::InvalidMessageSize
-                | RDKafkaErrorCode::InvalidRecord
-        )
-    )
+/// Why this record will never pass; `None` for an error that says nothing about it.
+pub(super) fn refusal(error: &ClientError) -> Option<Refusal> {
+    let reason = match error.rdkafka_error_code()? {
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize => DeadReason::TooLarge,
+        RDKafkaErrorCode::InvalidMessage | RDKafkaErrorCode::InvalidRecord => DeadReason::Refused,
+        _ => return None,
+    };
+    Some(Refusal { reason, detail: error.to_string() })
 }
 
 /// What the brokers say of themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaFacts {
     pub brokers: usize,
-    /// Name and number of partitions.
-    pub topics: Vec<(String, usize)>,
+    pub topics: Vec<TopicFacts>,
 }
 
 /// Whoever is told librdkafka's statistics.
@@ -109,20 +113,9 @@ pub type Watch = Arc<dyn Fn(&Statistics) + Send + Sync>;
 /// How often, in milliseconds: passes that take seconds are to be seen too.
 const STATISTICS_MS: &str = "5000";
 
-/// A producer's context that hands its statistics on.
-struct Watched(Option<Watch>);
-
-impl ClientContext for Watched {
-    fn stats(&self, statistics: Statistics) {
-        if let Some(watch) = &self.0 {
-            watch(&statistics);
-        }
-    }
-}
-
 /// Publishes to Kafka.
 pub struct KafkaSink {
-    producer: FutureProducer<Watched>,
+    producer: Renewed,
     ack_timeout: Duration,
 }
 
@@ -144,76 +137,105 @@ impl KafkaSink {
         if watch.is_some() && !settings.properties.contains_key("statistics.interval.ms") {
             config.set("statistics.interval.ms", STATISTICS_MS);
         }
-        let producer = config.create_with_context(Watched(watch)).map_err(|e| KafkaError::Setting(Box::new(e)))?;
-        Ok(Self { producer, ack_timeout: settings.ack_timeout.0 })
+        Ok(Self { producer: Renewed::new(config, watch)?, ack_timeout: settings.ack_timeout.0 })
     }
 
-    /// Asks the brokers for these topics, within `wait`. Nothing is made: a question about one topic would have
-    /// brokers that allow it create the topic, one about all does not.
+    /// What the brokers say of these topics, within `wait`, and which are missing. Nothing is made: a question about one
+    /// topic would have brokers that allow it create the topic, one about all does not.
     ///
     /// # Errors
-    /// When no broker answers, or a topic is not there.
-    pub fn check(&self, topics: &[&str], wait: Duration) -> Result<KafkaFacts, KafkaError> {
+    /// When no broker answers.
+    pub fn look(&self, topics: &[&str], wait: Duration) -> Result<(KafkaFacts, Vec<KafkaError>), KafkaError> {
         let metadata = self
             .producer
+            .get()
             .client()
             .fetch_metadata(None, wait)
             .map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
         let mut facts = KafkaFacts { brokers: metadata.brokers().len(), topics: Vec::new() };
+        let mut missing = Vec::new();
         for name in topics {
             let known = metadata.topics().iter().find(|t| t.name() == *name);
-            let reason = match known.map(|t| (t.error(), t.partitions().len())) {
-                Some((None, partitions)) if partitions > 0 => {
-                    facts.topics.push(((*name).to_owned(), partitions));
+            let reason = match known.map(|t| (t.error(), t.partitions())) {
+                Some((None, partitions)) if !partitions.is_empty() => {
+                    facts.topics.push(TopicFacts {
+                        name: (*name).to_owned(),
+                        partitions: partitions.len(),
+                        replicas: partitions.iter().map(|p| p.replicas().len()).min().unwrap_or_default(),
+                        in_sync: partitions.iter().map(|p| p.isr().len()).min().unwrap_or_default(),
+                    });
                     continue;
                 }
                 Some((Some(error), _)) => RDKafkaErrorCode::from(error).to_string(),
                 Some((None, _)) => "it has no partitions".to_owned(),
                 None => "it is not there, or not for this user".to_owned(),
             };
-            return Err(KafkaError::Topic { topic: (*name).to_owned(), reason });
+            missing.push(KafkaError::Topic { topic: (*name).to_owned(), reason });
         }
-        Ok(facts)
+        Ok((facts, missing))
     }
 
-    /// Whether a topic is compacted: one that is not forgets by age, and what was published would come again.
-    ///
-    /// # Errors
-    /// When it is not, or the brokers do not say.
-    pub async fn check_compacted(&self, settings: &Kafka, topic: &str, wait: Duration) -> Result<(), KafkaError> {
-        let refused = |reason: String| KafkaError::Topic { topic: topic.to_owned(), reason };
-        let admin: AdminClient<DefaultClientContext> =
-            connection(settings).create().map_err(|e| KafkaError::Setting(Box::new(e)))?;
-        let options = AdminOptions::new().request_timeout(Some(wait));
-        let answers = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options).await;
-        let answers = answers.map_err(|e| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(e) })?;
-        let policy = match answers.into_iter().next() {
-            Some(Ok(resource)) => resource.get("cleanup.policy").and_then(|entry| entry.value.clone()),
-            Some(Err(code)) => return Err(refused(format!("its settings cannot be read: {code}"))),
-            None => None,
-        };
-        match policy.as_deref() {
-            Some("compact") => Ok(()),
-            other => Err(refused(format!(
-                "its cleanup.policy is {}, and the ledger needs `compact`",
-                other.unwrap_or("not known")
-            ))),
-        }
+    /// Sends these mails and says what became of each.
+    async fn send_lot(
+        &self,
+        producer: &FutureProducer<Watched>,
+        batch: &[Vec<Record>],
+        lot: &Lot,
+    ) -> Vec<(usize, Result<(), ClientError>)> {
+        let mails = lot.mails.iter().filter_map(|at| Some((*at, batch.get(*at)?)));
+        let sent = mails.map(|(at, mail)| async move {
+            if !lot.alone {
+                // All at once: awaiting each record would wait out `linger.ms` for each.
+                let sent = join_all(mail.iter().map(|record| send(producer, record, self.ack_timeout))).await;
+                return (at, sent.into_iter().collect());
+            }
+            for record in mail {
+                if let Err(error) = send(producer, record, self.ack_timeout).await {
+                    return (at, Err(error));
+                }
+            }
+            (at, Ok(()))
+        });
+        join_all(sent).await
     }
 
-    async fn send_mail(&self, mail: Vec<Record>) -> Outcome {
-        let sent = join_all(mail.iter().map(|record| send(&self.producer, record, self.ack_timeout))).await;
-        if let Some(error) = sent.into_iter().find_map(Result::err) {
-            let text = error.to_string();
-            return if is_refusal(&error) { Outcome::Refused(text) } else { Outcome::Failed(text) };
+    async fn publish_all(&self, batch: Vec<Vec<Record>>) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Published; batch.len()];
+        let mut lots = Lots::of(batch.len());
+        let mut renewed = false;
+        while let Some(lot) = lots.next() {
+            let producer = self.producer.get();
+            let (mut refused, mut failed) = (Vec::new(), Vec::new());
+            for (at, sent) in self.send_lot(&producer, &batch, &lot).await {
+                let outcome = match sent.map_err(|error| (refusal(&error), error)) {
+                    Ok(()) => Outcome::Published,
+                    Err((Some(refusal), _)) => {
+                        refused.push(at);
+                        // Until it is refused alone, nothing is said of a mail.
+                        if lot.alone { Outcome::Refused(refusal) } else { Outcome::Published }
+                    }
+                    Err((None, error)) => {
+                        failed.push(at);
+                        Outcome::Failed(error.to_string())
+                    }
+                };
+                if let Some(old) = outcomes.get_mut(at) {
+                    *old = outcome;
+                }
+            }
+            // At most once: what is fatal again is more than an accident.
+            if !failed.is_empty() && !renewed && self.producer.renew(&producer) {
+                renewed = true;
+                lots.again(failed);
+            }
+            lots.refused(&lot, refused);
         }
-        Outcome::Published
+        outcomes
     }
 }
 
 impl Sink for KafkaSink {
     fn publish(&self, batch: Vec<Vec<Record>>) -> Publication<'_> {
-        // All at once: awaiting each record would wait out `linger.ms` for each.
-        Box::pin(join_all(batch.into_iter().map(|mail| self.send_mail(mail))))
+        Box::pin(self.publish_all(batch))
     }
 }

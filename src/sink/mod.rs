@@ -4,15 +4,25 @@
 //! (this mail will never pass) or failed (nothing passes now). The pipeline deletes a mail only
 //! after its own records were acknowledged; a flush of everything is never taken for that.
 
+mod halves;
 mod kafka;
 mod lines;
+mod producer;
+mod reader;
+mod topic_ledger;
+mod topics;
 mod transaction;
 
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
+pub use reader::read_to_end;
+pub use topic_ledger::TopicLedger;
+pub use topics::{Purpose, TopicFacts, create_topics, judge, settings_of, wanted};
 pub use transaction::TransactionalKafka;
 
+use crate::event::DeadReason;
 use crate::ledger::Done;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,13 +43,28 @@ pub struct Parcel {
     pub done: Vec<Done>,
 }
 
+/// Why a record can never be published as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: DeadReason,
+    /// What the broker or the client said.
+    pub detail: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
 /// What became of one mail's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every record was acknowledged.
     Published,
-    /// A record can never be published as it is: too large for the topic, refused by it.
-    Refused(String),
+    /// A record can never be published as it is: too large for the topic, refused by it. The sink has tried it apart
+    /// from all others.
+    Refused(Refusal),
     /// The sink does not work at the moment.
     Failed(String),
     /// Whether they were published is not known: the ledger tells, once it is read again.

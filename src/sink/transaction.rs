@@ -4,18 +4,17 @@
 //! whoever worked on the mailbox before, and comes before the ledger is read. What a fenced worker does after that is
 //! refused by the brokers. A fenced mailbox stays fenced for the run: a new producer would fence the other in turn.
 
-use super::kafka::{client_config, connection, is_refusal, send};
-use super::{KafkaError, KafkaSink, Outcome, Parcel, Publication, Record, Sink};
+use super::halves::{Lot, Lots};
+use super::kafka::{client_config, refusal, send};
+use super::reader::{open_at_most, read_to_end};
+use super::{KafkaError, KafkaSink, Outcome, Parcel, Publication, Record, Refusal, Sink};
 use crate::config::{Config, Kafka};
 use crate::ledger::topic::{self, LedgerRecord, Reading};
 use crate::ledger::{Done, Entry, Known, Ledger, LedgerError};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::Message;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::util::Timeout;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +26,6 @@ const TRIES: usize = 5;
 /// How long an answer of a broker is waited for.
 const SOCKET_MS: &str = "30000";
 const PAUSE: Duration = Duration::from_millis(100);
-/// Beyond the time after which the brokers abort a transaction whose worker died.
-const MARGIN: Duration = Duration::from_secs(15);
 
 /// Publishes and remembers in one step.
 pub struct TransactionalKafka(Arc<Shared>);
@@ -61,10 +58,29 @@ enum State {
     Fenced(String),
 }
 
+/// The parcels of one transaction.
+#[derive(Default)]
+struct Sending<'p> {
+    parcels: Vec<(usize, &'p Parcel)>,
+    /// Records one after the other.
+    alone: bool,
+}
+
+impl<'p> Sending<'p> {
+    fn of(batch: &'p [Parcel], lot: &Lot) -> Self {
+        let parcels = lot.mails.iter().filter_map(|at| Some((*at, batch.get(*at)?))).collect();
+        Self { parcels, alone: lot.alone }
+    }
+
+    fn records(&self) -> impl Iterator<Item = (usize, &'p Record)> {
+        self.parcels.iter().flat_map(|(at, parcel)| parcel.records.iter().map(move |record| (*at, record)))
+    }
+}
+
 /// Why a transaction did not come about.
 enum Trouble {
     /// These parcels can never be published.
-    Refused(HashMap<usize, String>),
+    Refused(HashMap<usize, Refusal>),
     /// It was aborted, and may be tried again.
     Aborted(String),
     /// Whether it was committed is not known, or the producer is done for.
@@ -75,11 +91,11 @@ enum Trouble {
 impl TransactionalKafka {
     /// A sink and ledger with these settings; the brokers are not asked yet. To be called within a runtime.
     #[must_use]
-    pub fn new(config: &Config, plain: KafkaSink, clock: fn() -> DateTime<Utc>) -> Self {
+    pub fn new(config: &Config, ledger_topic: &str, plain: KafkaSink, clock: fn() -> DateTime<Utc>) -> Self {
         Self(Arc::new(Shared {
             plain,
             kafka: config.kafka.clone(),
-            ledger_topic: config.ledger.topic.clone(),
+            ledger_topic: ledger_topic.to_owned(),
             members: Mutex::default(),
             handle: Handle::current(),
             clock,
@@ -111,10 +127,16 @@ impl Ledger for TransactionalKafka {
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
         let mut reading = Reading::new(&self.0.owner(mailbox), (self.0.clock)());
-        self.0.read(&mut reading).map_err(LedgerError::Kafka)?;
+        read_to_end(&self.0.kafka, &self.0.ledger_topic, |key, value| reading.take(key, value))
+            .map_err(LedgerError::Kafka)?;
+        // What is put off and not written yet counts all the same.
+        for (key, value) in &member.pending {
+            reading.take(key.as_bytes(), value.as_deref());
+        }
         let (known, old) = reading.finish();
         member.entries.clone_from(&known.by_uidl);
-        member.pending = old;
+        let more: Vec<LedgerRecord> = old.into_iter().filter(|record| !member.pending.contains(record)).collect();
+        member.pending.extend(more);
         Ok(known)
     }
 
@@ -137,8 +159,26 @@ impl Ledger for TransactionalKafka {
         self.0.write(mailbox, |_, owner| topic::gone(owner, uidls))
     }
 
+    fn forget_gone(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
+        let member = self.0.member(mailbox);
+        let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+        member.pending.extend(topic::gone(&self.0.owner(mailbox), uidls));
+        Ok(())
+    }
+
     fn leave(&self, mailbox: &str) {
         let gone = self.0.members.lock().unwrap_or_else(PoisonError::into_inner).remove(mailbox);
+        if let Some(member) = &gone {
+            let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+            let pending = std::mem::take(&mut member.pending);
+            // Without a producer another worker may be at work, and has its own view of what is gone.
+            if !pending.is_empty()
+                && matches!(member.state, State::Live(_))
+                && let Err(error) = self.0.commit(mailbox, &mut member, &Sending::default(), &pending)
+            {
+                tracing::debug!(mailbox, reason = %in_one_line(&error), "UIDLs of deleted mails are forgotten later");
+            }
+        }
         // The end of a producer waits for its threads.
         drop(self.0.handle.spawn_blocking(move || drop(gone)));
     }
@@ -150,16 +190,8 @@ impl Shared {
         Arc::clone(members.entry(mailbox.to_owned()).or_default())
     }
 
-    /// What a mailbox's records in the ledger and its fence go by. Two installations may have a mailbox of the same
-    /// name and one ledger; a name has no slash.
     fn owner(&self, mailbox: &str) -> String {
-        format!("{}/{mailbox}", self.kafka.transactional_id)
-    }
-
-    /// How long the brokers let a transaction be open: its records are sent, and then it is committed, each within
-    /// the time for acknowledgements. Brokers allow a quarter of an hour unless they are told otherwise.
-    fn open_at_most(&self) -> Duration {
-        (self.kafka.ack_timeout.0 * 3).min(Duration::from_mins(15))
+        owner(&self.kafka, mailbox)
     }
 
     /// The mailbox's producer; the first call makes it, and fences whoever worked on the mailbox before.
@@ -173,7 +205,7 @@ impl Shared {
         let mut config = client_config(&self.kafka);
         config
             .set("transactional.id", self.owner(mailbox))
-            .set("transaction.timeout.ms", self.open_at_most().as_millis().to_string());
+            .set("transaction.timeout.ms", open_at_most(&self.kafka).as_millis().to_string());
         // Otherwise librdkafka waits nearly as long for the answer to a commit, and never asks again.
         if config.get("socket.timeout.ms").is_none() {
             config.set("socket.timeout.ms", SOCKET_MS);
@@ -204,14 +236,18 @@ impl Shared {
         if records.is_empty() {
             return Ok(());
         }
-        let refused = self.commit(mailbox, &mut member, &[], &records)?;
+        let records = with_pending(records, &member.pending);
+        let refused = self.commit(mailbox, &mut member, &Sending::default(), &records)?;
         match refused.into_values().next() {
-            None => Ok(()),
-            Some(reason) => Err(LedgerError::Unwritten { reason }),
+            None => {
+                member.pending.clear();
+                Ok(())
+            }
+            Some(refusal) => Err(LedgerError::Unwritten { reason: refusal.detail }),
         }
     }
 
-    /// A transaction that holds the parcels and their records in the ledger. A parcel that is refused is left out.
+    /// Transactions that hold the parcels and their records in the ledger: one, unless the topic refuses something.
     fn deliver(&self, mailbox: &str, batch: &[Parcel]) -> Vec<Outcome> {
         let member = self.member(mailbox);
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,23 +256,25 @@ impl Shared {
             return vec![Outcome::Lost("the ledger is to be read again".to_owned()); batch.len()];
         }
         let owner = self.owner(mailbox);
-        let mut refused: HashMap<usize, String> = HashMap::new();
-        loop {
-            let kept: Vec<(usize, &Parcel)> =
-                batch.iter().enumerate().filter(|(at, _)| !refused.contains_key(at)).collect();
-            let done: Vec<Done> = kept.iter().flat_map(|(_, parcel)| parcel.done.clone()).collect();
-            let mut records = topic::finished(&owner, &done);
-            if records.is_empty() && kept.iter().all(|(_, parcel)| parcel.records.is_empty()) {
-                break;
+        let mut refused: HashMap<usize, Refusal> = HashMap::new();
+        let mut lots = Lots::of(batch.len());
+        while let Some(lot) = lots.next() {
+            let sending = Sending::of(batch, &lot);
+            let done: Vec<Done> = sending.parcels.iter().flat_map(|(_, parcel)| parcel.done.clone()).collect();
+            let records = topic::finished(&owner, &done);
+            if records.is_empty() && sending.parcels.iter().all(|(_, parcel)| parcel.records.is_empty()) {
+                continue;
             }
-            let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
-            records.extend(member.pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
-            match self.commit(mailbox, &mut member, &kept, &records) {
-                Ok(more) if more.is_empty() => {
-                    member.pending.clear();
-                    break;
+            let records = with_pending(records, &member.pending);
+            match self.commit(mailbox, &mut member, &sending, &records) {
+                Ok(more) if more.is_empty() => member.pending.clear(),
+                Ok(mut more) => {
+                    let others = lot.mails.iter().copied().filter(|at| !more.contains_key(at)).collect();
+                    if let Some(at) = lots.refused(&lot, more.keys().copied().collect()) {
+                        refused.extend(more.remove(&at).map(|refusal| (at, refusal)));
+                    }
+                    lots.again(others);
                 }
-                Ok(more) => refused.extend(more),
                 Err(LedgerError::Fenced { reason }) => return vec![Outcome::Fenced(reason); batch.len()],
                 Err(error) => return vec![Outcome::Lost(in_one_line(&error)); batch.len()],
             }
@@ -250,15 +288,15 @@ impl Shared {
         &self,
         mailbox: &str,
         member: &mut Member,
-        parcels: &[(usize, &Parcel)],
+        sending: &Sending<'_>,
         records: &[LedgerRecord],
-    ) -> Result<HashMap<usize, String>, LedgerError> {
+    ) -> Result<HashMap<usize, Refusal>, LedgerError> {
         let mut tries = 0;
         let until = Instant::now() + self.kafka.ack_timeout.0;
         loop {
             let producer = self.producer(mailbox, member)?;
             tries += 1;
-            let trouble = match self.transact(&producer, parcels, records) {
+            let trouble = match self.transact(&producer, sending, records) {
                 Ok(()) => return Ok(HashMap::new()),
                 Err(trouble) => trouble,
             };
@@ -293,27 +331,35 @@ impl Shared {
     fn transact(
         &self,
         producer: &FutureProducer,
-        parcels: &[(usize, &Parcel)],
+        sending: &Sending<'_>,
         records: &[LedgerRecord],
     ) -> Result<(), Trouble> {
         let wait = self.kafka.ack_timeout.0;
         producer.begin_transaction().map_err(|e| Trouble::of(producer, &e))?;
-        let events = parcels.iter().flat_map(|(at, parcel)| parcel.records.iter().map(move |record| (*at, record)));
-        let events = events.map(|(at, record)| async move { (at, send(producer, record, wait).await) });
+        let events = sending.records().map(|(at, record)| async move { (at, send(producer, record, wait).await) });
+        let events = async {
+            if !sending.alone {
+                return join_all(events).await;
+            }
+            let mut sent = Vec::new();
+            for event in events {
+                sent.push(event.await);
+            }
+            sent
+        };
         let ledger = records.iter().map(|(key, value)| async move {
             let mut message: FutureRecord<'_, str, [u8]> = FutureRecord::to(&self.ledger_topic).key(key);
             message.payload = value.as_deref();
             producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(error, _)| error)
         });
         let (events, ledger) =
-            self.handle.block_on(async { futures_util::future::join(join_all(events), join_all(ledger)).await });
+            self.handle.block_on(async { futures_util::future::join(events, join_all(ledger)).await });
         let mut refused = HashMap::new();
         let mut trouble = None;
         for (at, error) in events.into_iter().filter_map(|(at, sent)| Some((at, sent.err()?))) {
-            if is_refusal(&error) {
-                refused.insert(at, error.to_string());
-            } else {
-                trouble.get_or_insert(error);
+            match refusal(&error) {
+                Some(refusal) => drop(refused.insert(at, refusal)),
+                None => drop(trouble.get_or_insert(error)),
             }
         }
         let trouble = trouble.or_else(|| ledger.into_iter().find_map(Result::err));
@@ -343,80 +389,12 @@ impl Shared {
             }
         }
     }
+}
 
-    /// Reads the ledger to its end, as it was when this began.
-    fn read(&self, reading: &mut Reading) -> Result<(), KafkaError> {
-        let wait = self.open_at_most() + MARGIN;
-        let until = Instant::now() + wait;
-        let unavailable = |source| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(source) };
-        let consumer = |isolation: &str| -> Result<BaseConsumer, KafkaError> {
-            let mut config = connection(&self.kafka);
-            config
-                .set("group.id", "reply-ingest-ledger")
-                .set("enable.auto.commit", "false")
-                .set("enable.partition.eof", "true")
-                .set("auto.offset.reset", "error")
-                .set("isolation.level", isolation)
-                // At the end a broker waits this long for more before it says that there is none.
-                .set("fetch.wait.max.ms", "10")
-                // A follower may not have everything yet.
-                .set("client.rack", "");
-            config.create().map_err(|e| KafkaError::Setting(Box::new(e)))
-        };
-        let (all, committed) = (consumer("read_uncommitted")?, consumer("read_committed")?);
-        let metadata = all.fetch_metadata(Some(&self.ledger_topic), wait).map_err(unavailable)?;
-        // A topic that cannot be read must not look like one that knows nothing.
-        let topic = metadata.topics().iter().find(|t| t.name() == self.ledger_topic);
-        let error = topic
-            .and_then(rdkafka::metadata::MetadataTopic::error)
-            .map(|code| RDKafkaErrorCode::from(code).to_string());
-        let partitions: Vec<i32> =
-            topic.iter().flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id)).collect();
-        if error.is_some() || partitions.is_empty() {
-            let reason = error.unwrap_or_else(|| "it has no partitions".to_owned());
-            return Err(KafkaError::Topic { topic: self.ledger_topic.clone(), reason });
-        }
-        let mut assigned = TopicPartitionList::new();
-        let mut unread: HashSet<i32> = HashSet::new();
-        for partition in partitions {
-            let (low, end) = all.fetch_watermarks(&self.ledger_topic, partition, wait).map_err(unavailable)?;
-            if low == end {
-                continue;
-            }
-            // What a transaction of another mailbox that is still open holds back may be older than records of ours.
-            while committed.fetch_watermarks(&self.ledger_topic, partition, wait).map_err(unavailable)?.1 < end {
-                if Instant::now() >= until {
-                    return Err(KafkaError::Held { topic: self.ledger_topic.clone(), seconds: wait.as_secs() });
-                }
-                std::thread::sleep(PAUSE);
-            }
-            assigned.add_partition_offset(&self.ledger_topic, partition, Offset::Beginning).map_err(unavailable)?;
-            unread.insert(partition);
-        }
-        if unread.is_empty() {
-            return Ok(());
-        }
-        committed.assign(&assigned).map_err(unavailable)?;
-        while !unread.is_empty() {
-            match committed.poll(PAUSE) {
-                Some(Ok(message)) => {
-                    if let Some(key) = message.key() {
-                        reading.take(key, message.payload());
-                    }
-                }
-                Some(Err(ClientError::PartitionEOF(partition))) => {
-                    unread.remove(&partition);
-                }
-                // librdkafka connects again by itself; a topic that cannot be read ends by the time.
-                Some(Err(error)) if Instant::now() >= until => return Err(unavailable(error)),
-                None if Instant::now() >= until => {
-                    return Err(KafkaError::Held { topic: self.ledger_topic.clone(), seconds: wait.as_secs() });
-                }
-                Some(Err(_)) | None => {}
-            }
-        }
-        Ok(())
-    }
+/// What a mailbox's records in the ledger and its fence go by. Two installations may have a mailbox of the same
+/// name and one ledger; a name has no slash.
+pub(super) fn owner(settings: &Kafka, mailbox: &str) -> String {
+    format!("{}/{mailbox}", settings.transactional_id)
 }
 
 impl Trouble {
@@ -438,6 +416,13 @@ impl Trouble {
             None => Self::Aborted(error.to_string()),
         }
     }
+}
+
+/// Records, and the tombstones that were put off; what is written anew is not forgotten.
+fn with_pending(mut records: Vec<LedgerRecord>, pending: &[LedgerRecord]) -> Vec<LedgerRecord> {
+    let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
+    records.extend(pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
+    records
 }
 
 fn in_one_line(error: &LedgerError) -> String {

@@ -1,11 +1,11 @@
 //! What happens: each struct is a log line and what is counted of it.
 
 use super::metrics::{
-    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxResult, MailboxStatus, Metrics,
-    OUTCOMES, Outcome, ProviderType, timestamp,
+    CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxReason, MailboxResult, MailboxStatus,
+    Metrics, OUTCOMES, Outcome, ProviderType, timestamp,
 };
 use crate::event::run::{DnsRun, MailboxRun, kinds};
-use crate::event::{AuthWord, Event, Verdict};
+use crate::event::{AuthWord, DeadReason, Event, Verdict};
 use crate::pipeline::{Failure, FailureClass};
 use crate::sink;
 use chrono::{DateTime, Utc};
@@ -110,6 +110,28 @@ impl Published<'_> {
     }
 }
 
+/// A dead letter took the place of a mail's events.
+#[derive(Debug)]
+pub struct DeadLettered<'a> {
+    pub mailbox: &'a str,
+    pub digest: &'a str,
+    pub octets: u64,
+    pub reason: DeadReason,
+    /// What the broker said.
+    pub detail: &'a str,
+}
+
+impl DeadLettered<'_> {
+    pub fn tell(&self, metrics: &Metrics) {
+        let reason = word(&self.reason);
+        tracing::warn!(
+            mailbox = %self.mailbox, digest = %self.digest, octets = self.octets, %reason, detail = %self.detail,
+            "the events of a mail cannot be published: a dead letter was"
+        );
+        metrics.dead_letters.get_or_create(&MailboxReason { mailbox: self.mailbox.to_owned(), reason }).inc();
+    }
+}
+
 /// A pass over a mailbox ended.
 #[derive(Debug)]
 pub struct PassEnded<'a> {
@@ -130,6 +152,7 @@ impl PassEnded<'_> {
             before_start = run.before_start,
             refused = run.refused,
             archived = run.archived,
+            dead_lettered = run.dead_lettered,
             deleted = run.deleted,
             deletes_withheld = run.deletes_withheld,
             unfinished = run.unfinished,
@@ -148,6 +171,7 @@ impl PassEnded<'_> {
             ("known", run.known),
             ("before_start", run.before_start),
             ("refused", run.refused),
+            ("dead_letter", run.dead_lettered),
         ] {
             metrics.mails.get_or_create(&of(outcome)).inc_by(mails);
         }

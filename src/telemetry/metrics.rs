@@ -54,6 +54,7 @@ labels! {
     Outcome { outcome }
     MailboxOutcome { mailbox, outcome }
     MailboxKind { mailbox, kind }
+    MailboxReason { mailbox, reason }
     MailboxStatus { mailbox, status }
     ProviderType { provider, r#type }
     CategoryType { category, r#type }
@@ -96,6 +97,7 @@ pub struct Metrics {
     pub(super) deleted: Family<Mailbox, Counter>,
     pub(super) withheld: Family<Mailbox, Gauge>,
     pub(super) octets: Family<Mailbox, Counter>,
+    pub(super) dead_letters: Family<MailboxReason, Counter>,
     pub(super) mail_age: Durations<Mailbox>,
 
     pub(super) events: Family<MailboxKind, Counter>,
@@ -217,6 +219,7 @@ impl Metrics {
             deleted: book.count("mails_deleted", "Mails whose deletion was committed"),
             withheld: book.count("mailbox_deletes_withheld", "Mails that a guard kept the last run from deleting"),
             octets: book.bytes("fetched", "Octets fetched"),
+            dead_letters: book.count("dead_letters", "Dead letters that took the place of a mail's events"),
             mail_age: book.seconds(
                 "mail_age",
                 "From a mail's arrival to the acknowledgement of its events",

@@ -11,7 +11,7 @@ mod kafka;
 mod metrics;
 mod resolver;
 
-pub use happenings::{BatchPublished, Listed, PassEnded, Published, Reloaded, RunEnded, TicksMissed};
+pub use happenings::{BatchPublished, DeadLettered, Listed, PassEnded, Published, Reloaded, RunEnded, TicksMissed};
 pub use kafka::KafkaWatch;
 pub use metrics::Metrics;
 pub use resolver::Measured;

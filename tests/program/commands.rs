@@ -69,7 +69,7 @@ fn mistakes_have_their_exit_codes_and_one_line() {
         (&["check", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
-        (&["schema", "nothing"], 64, "choose one of event, run, explain, config"),
+        (&["schema", "nothing"], 64, "choose one of event, run, dead-letter, explain, config"),
     ];
     for (args, code, words) in table {
         let output = run(args);

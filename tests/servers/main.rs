@@ -8,6 +8,7 @@
 mod archive;
 mod check;
 mod consumers;
+mod dead_letters;
 mod faults;
 mod harness;
 mod line;
@@ -17,3 +18,4 @@ mod once;
 mod pop3;
 mod run;
 mod run_proof;
+mod topics;

@@ -4,13 +4,14 @@
 //! ledger's folder. A mailbox is logged in to and listed; no mail is fetched, marked or deleted, no topic made, no
 //! ledger opened. (A token endpoint may count a refresh token as used.)
 
+mod kafka;
 mod mailbox;
 mod report;
 mod trust;
 
 use super::Exit;
 use super::exit::configuration;
-use super::setup::{self, Selection, resolver, rules};
+use super::setup::{Selection, resolver, rules};
 use crate::auth::dns::{Code, RecordType};
 use crate::config::{self, Config, Secrets};
 use crate::pipeline::{Access, Failure, FailureClass};
@@ -20,19 +21,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing.
+/// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing unless asked to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   reply-ingest check --config /etc/reply-ingest.yaml
   reply-ingest check --config reply-ingest.yaml --mailbox replies
-  reply-ingest check --config reply-ingest.yaml --config-only     # in CI: no network, no secrets")]
+  reply-ingest check --config reply-ingest.yaml --create-topics   # at the installation
+  reply-ingest check --config reply-ingest.yaml --config-only      # in CI: no network, no secrets")]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Only the configuration: no connection is made, and secrets may be missing.
     #[arg(long)]
     config_only: bool,
+    /// Make the topics that are missing, as `kafka.new_topics` says and each with the settings that it needs; the one
+    /// thing that this command ever changes. No run makes topics: a mistyped ledger would have everything published
+    /// again.
+    #[arg(long, conflicts_with = "config_only")]
+    create_topics: bool,
 }
 
 pub async fn main(args: Args) -> Exit {
@@ -69,7 +76,7 @@ pub async fn main(args: Args) -> Exit {
             worst = section.worst().into_iter().chain(worst).min();
             section.print();
         }
-        let (kafka, dns) = tokio::join!(kafka(&config), dns(&config));
+        let (kafka, dns) = tokio::join!(kafka::check(&config, args.create_topics), dns(&config));
         for section in [kafka, dns, ledger(&config)].into_iter().chain(archive(&config).await) {
             worst = section.worst().into_iter().chain(worst).min();
             section.print();
@@ -85,20 +92,6 @@ pub async fn main(args: Args) -> Exit {
             class.into()
         }
     }
-}
-
-async fn kafka(config: &Config) -> Section {
-    let mut section = Section::new(&format!("kafka {}", config.kafka.brokers.join(", ")));
-    match setup::kafka(config, None).await {
-        Ok((_, facts)) => {
-            section.fact("brokers", &facts.brokers.to_string());
-            for (topic, partitions) in facts.topics {
-                section.fact("topic", &format!("{topic}, {partitions} partitions"));
-            }
-        }
-        Err(failure) => section.failed(&failure),
-    }
-    section
 }
 
 /// Whether the archive can be listed; a folder is made by the first run.
@@ -162,6 +155,11 @@ fn a_domain(config: &Config) -> &str {
 
 /// The ledger's folder. The file is not opened: that would make it, or take its lock.
 fn ledger(config: &Config) -> Section {
+    if let Some(topic) = config.ledger_topic() {
+        let mut section = Section::new(&format!("ledger in the topic {topic}"));
+        section.fact("file", "none is needed");
+        return section;
+    }
     let file = &config.ledger.file;
     let mut section = Section::new(&format!("ledger {}", file.display()));
     if file.is_file() {

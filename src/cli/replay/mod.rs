@@ -10,7 +10,7 @@ mod publish;
 use super::archived::{self, FromArchive, Shown};
 use super::exit::{configuration, fail};
 use super::setup::{resolver, rules_with};
-use super::{Exit, run_id};
+use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
 use crate::config::{self, Config};
@@ -64,14 +64,18 @@ Examples:
   reply-ingest replay --config reply-ingest.yaml --archive /var/lib/reply-ingest/archive > events.jsonl
   reply-ingest replay archive/ --rules ours.toml --diff built-in
   reply-ingest replay archive/ --diff events.jsonl
+  reply-ingest replay --config reply-ingest.yaml --dead-letters | jq .data.reason
   cat mail.eml | reply-ingest replay - --no-auth | jq .data.kind")]
 pub struct Args {
     /// A mail (.eml), an mbox, a Maildir, a folder of those, any of them packed (.gz, .tar, .tar.gz, .zip), or - for
     /// standard input.
-    #[arg(required_unless_present_any = ["uidl", "archive"], value_name = "PATH")]
+    #[arg(required_unless_present_any = ["uidl", "archive", "dead_letters"], value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     from: FromArchive,
+    /// Print the dead letters of the configuration's topic, and of the PATHs only the mails that they are about.
+    #[arg(long, requires = "config", conflicts_with_all = ["publish", "diff"])]
+    dead_letters: bool,
     /// The mail with this id in the mailbox itself, which stays there; may be given several times.
     #[arg(long, value_name = "ID", requires = "config")]
     uidl: Vec<String>,
@@ -144,6 +148,9 @@ async fn replay(args: Args) -> Result<Exit, Exit> {
         return from_archive(&args, location, config).await;
     }
     let mut replay = Replay::new(&args, config)?;
+    if let (true, Some(config)) = (args.dead_letters, config) {
+        replay.only = Some(dead_letters::print(config).await?);
+    }
     let exit = if args.publishing.publish {
         let config = config.ok_or(Exit::Usage)?;
         publish::main(&args, config, replay).await?
@@ -187,6 +194,8 @@ struct Replay {
     /// A path could not be read; the others are all the same.
     missing: Option<Exit>,
     counts: Arc<Counts>,
+    /// The mails that count; by default all.
+    only: Option<Arc<dead_letters::Digests>>,
 }
 
 /// What mails were before.
@@ -210,7 +219,7 @@ impl Replay {
             max: config.map_or(WITHOUT_CONFIGURATION, |c| c.limits.message_size.as_usize()),
             at_once: AT_ONCE * args.jobs(),
         };
-        Ok(Self { judge: Arc::new(judge), sources, before, missing, counts: Arc::default() })
+        Ok(Self { judge: Arc::new(judge), sources, before, missing, counts: Arc::default(), only: None })
     }
 
     fn octets(&self) -> u64 {
@@ -249,7 +258,11 @@ impl Replay {
         let (explained, format, filter) = (args.explain, args.format, args.filter.clone());
         let width = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
         let paint = Paint { on: colours(args.color), width: width.map(|(w, _)| usize::from(w.0).max(60)) };
+        let only = self.only.clone();
         let turn = move |judge: &Judge, seen: Seen| {
+            if only.as_ref().is_some_and(|only| !only.has(&seen.raw)) {
+                return None;
+            }
             let events: Vec<&Event> = seen.judged.events.iter().filter(|e| filter.takes(e)).collect();
             if events.is_empty() {
                 return None;
@@ -467,7 +480,8 @@ pub async fn coverage(paths: &[PathBuf], rules: Arc<Rules>) -> Result<(BTreeMap<
         max: WITHOUT_CONFIGURATION,
         at_once: AT_ONCE * std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
-    let mut replay = Replay { judge: Arc::new(judge), sources, before: None, missing, counts: Arc::default() };
+    let mut replay =
+        Replay { judge: Arc::new(judge), sources, before: None, missing, counts: Arc::default(), only: None };
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     let mut mails = 0;
     let turn = |_: &Judge, seen: Seen| -> Vec<String> {

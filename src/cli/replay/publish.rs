@@ -170,7 +170,13 @@ async fn publish(
     let (mut mails, mut events) = (0, 0);
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        let records = batch.iter().map(|ready| worker.records(&ready.events)).collect();
+        let records = batch.iter().map(|ready| {
+            worker.records(&ready.events).unwrap_or_else(|reason| {
+                tracing::error!(digest = %ready.digest, %reason, "a mail's events break a promise: it is passed over");
+                Vec::new()
+            })
+        });
+        let records = records.collect();
         let outcomes = worker.sink.publish(records).await;
         for (ready, outcome) in batch.drain(..).zip(outcomes) {
             match outcome {
