@@ -6,7 +6,7 @@ use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
 use crate::pipeline::{Failure, FailureClass};
-use crate::sink::{KafkaFacts, KafkaSink, Watch};
+use crate::sink::{KafkaFacts, KafkaSink, Topics, Watch};
 use crate::telemetry::{Measured, Metrics};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,10 +98,10 @@ pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<(KafkaSink, 
     let settings = config.kafka.clone();
     let exactly_once = config.delivery == config::Delivery::ExactlyOnce;
     let ledger_topic = exactly_once.then(|| config.ledger.topic.clone());
+    let topics = Topics::of(config);
     let asked = tokio::task::spawn_blocking(move || {
         let sink = KafkaSink::watched(&settings, watch)?;
-        let topics = [settings.topic.as_str()].into_iter().chain(settings.run_topic.as_deref());
-        let topics: Vec<&str> = topics.chain(ledger_topic.as_deref()).collect();
+        let topics: Vec<&str> = topics.all().into_iter().chain(ledger_topic.as_deref()).collect();
         let facts = sink.check(&topics, KAFKA_WAIT)?;
         Ok((sink, facts))
     });

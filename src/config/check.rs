@@ -36,6 +36,13 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     if config.kafka.brokers.is_empty() {
         checks.report(&brokers, &[&brokers], "the list is empty: name at least one broker as host:port");
     }
+    checks.topic(&kafka.key("topic"), &config.kafka.topic);
+    for (kind, topic) in &config.kafka.topics {
+        checks.topic(&kafka.key("topics").key(kind.as_str()), topic);
+    }
+    if let Some(topic) = &config.kafka.run_topic {
+        checks.topic(&kafka.key("run_topic"), topic);
+    }
     let property = kafka.key("properties").key("sasl.password");
     if checks.given(&property) == Given::Yes
         && [kafka.key("sasl_password"), kafka.key("sasl_password_file")].iter().any(|p| checks.given(p) == Given::Yes)
@@ -153,10 +160,22 @@ impl Checks<'_> {
                 "`tls: none` has no TLS version: take tls_min away, or use `tls: implicit` or `tls: starttls`";
             self.report(&key("tls_min"), &[&key("tls")], problem);
         }
+        if let Some(topic) = &mailbox.topic {
+            self.topic(&key("topic"), topic);
+        }
         self.login(setting, mailbox);
         self.trust(&key("trust"), &mailbox.trust);
         if let Some(privacy) = &mailbox.privacy {
             self.privacy(&key("privacy"), privacy);
+        }
+    }
+
+    /// A name that Kafka takes for a topic.
+    fn topic(&mut self, setting: &Path, topic: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !(1..=249).contains(&topic.len()) || !topic.chars().all(plain) || matches!(topic, "." | "..") {
+            let problem = "is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores";
+            self.report(setting, &[setting], problem);
         }
     }
 

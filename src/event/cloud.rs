@@ -1,13 +1,12 @@
-//! The CloudEvents 1.0 envelope, structured mode.
+//! The CloudEvents 1.0 envelope.
 
 use super::data::{CorrelationStatus, EventData};
 use super::run::RunData;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One published event: CloudEvents 1.0 in structured mode, the same in Kafka's value, in a file
-/// and on the terminal.
+/// One published event (CloudEvents 1.0): the same in a file, on the terminal, and in Kafka's value in structured mode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope<D> {
     #[schemars(extend("const" = "1.0"))]
@@ -81,25 +80,5 @@ impl RunEvent {
             partitionkey: data.run_id.clone(),
             data,
         }
-    }
-}
-
-impl<D> Envelope<D> {
-    /// The CloudEvents attributes as Kafka headers, so that a consumer can filter without parsing
-    /// the value (CloudEvents Kafka binding, section 3.2.4).
-    #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("content-type", "application/cloudevents+json; charset=UTF-8".to_owned()),
-            ("ce_specversion", self.specversion.clone()),
-            ("ce_id", self.id.clone()),
-            ("ce_source", self.source.clone()),
-            ("ce_type", self.event_type.clone()),
-            ("ce_time", self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-        ];
-        if let Some(subject) = &self.subject {
-            headers.push(("ce_subject", subject.clone()));
-        }
-        headers
     }
 }

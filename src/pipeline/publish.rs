@@ -21,8 +21,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Mails published at once.
 const BATCH: usize = 500;
-/// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
-const MAX_EVENT: usize = 900_000;
 
 /// A judged mail on its way to the sink.
 pub(super) struct Ready {
@@ -214,34 +212,7 @@ fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> 
 impl Worker {
     /// The records of one mail's events.
     fn records(&self, events: &[Event]) -> Vec<Record> {
-        events
-            .iter()
-            .map(|event| {
-                let mut value = serde_json::to_vec(event).unwrap_or_default();
-                if value.len() > MAX_EVENT {
-                    value = serde_json::to_vec(&lean(event.clone())).unwrap_or_default();
-                }
-                Record {
-                    topic: Arc::clone(&self.topic),
-                    key: event.partitionkey.clone(),
-                    value,
-                    headers: event.headers(),
-                }
-            })
-            .collect()
+        let topic = |event: &Event| self.topics.of_event(&event.data.mailbox.id, event.data.verdict.kind());
+        events.iter().map(|event| self.encoder.event(topic(event), event)).collect()
     }
-}
-
-/// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because
-/// its event is larger than Kafka takes.
-fn lean(mut event: Event) -> Event {
-    event.data.auth = None;
-    if let Some(original) = &mut event.data.original {
-        original.headers.clear();
-    }
-    if let Some(content) = &mut event.data.content {
-        content.text = None;
-        content.signature = None;
-    }
-    event
 }

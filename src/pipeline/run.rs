@@ -4,11 +4,11 @@ use super::access::Access;
 use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
-use crate::config::{Config, Limits, Mailbox};
+use crate::config::{Config, Limits, Mailbox, Mode};
 use crate::event::run::{DnsRun, MailboxRun, RunData};
 use crate::event::{Kind, RunEvent};
 use crate::ledger::Ledger;
-use crate::sink::{Outcome, Record, Sink};
+use crate::sink::{Encoder, Outcome, Sink, Topics};
 use crate::telemetry::{Metrics, PassEnded};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
@@ -50,7 +50,9 @@ pub struct Worker {
     pub line: Line,
     pub sink: Arc<dyn Sink>,
     pub ledger: Arc<dyn Ledger>,
-    pub topic: Arc<str>,
+    pub topics: Topics,
+    /// How events become records.
+    pub encoder: Encoder,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
     shared: Shared,
@@ -75,13 +77,16 @@ impl Worker {
         clock: fn() -> DateTime<Utc>,
     ) -> Self {
         let shared = Shared::new(&config.limits);
-        let topic = Arc::from(config.kafka.topic.as_str());
+        // A dry run writes no records but lines, and a line is a whole event.
+        let encoder = Encoder::new(if dry_run { Mode::Structured } else { config.kafka.mode });
+        let topics = Topics::of(&config);
         Self {
             config,
             line,
             sink,
             ledger,
-            topic,
+            topics,
+            encoder,
             dry_run,
             access: Arc::clone(&shared.access),
             shared,
@@ -242,13 +247,7 @@ impl Worker {
             dns: report.dns,
         };
         let event = RunEvent::of_run(self.line.type_prefix(), data);
-        let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);
-        let record = Record {
-            topic,
-            key: event.partitionkey.clone(),
-            value: serde_json::to_vec(&event).unwrap_or_default(),
-            headers: event.headers(),
-        };
+        let record = self.encoder.run(self.topics.of_run(), &event);
         match self.sink.publish(vec![vec![record]]).await.pop() {
             Some(
                 Outcome::Refused(reason) | Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason),

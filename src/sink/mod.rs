@@ -4,12 +4,16 @@
 //! (this mail will never pass) or failed (nothing passes now). The pipeline deletes a mail only
 //! after its own records were acknowledged; a flush of everything is never taken for that.
 
+mod encode;
 mod kafka;
 mod lines;
+mod routing;
 mod transaction;
 
+pub use encode::Encoder;
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
+pub use routing::Topics;
 pub use transaction::TransactionalKafka;
 
 use crate::ledger::Done;
