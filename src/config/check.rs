@@ -93,7 +93,7 @@ impl Checks<'_> {
 
     /// The places of a list's `count` items: those that could not be read were left out.
     fn items(&self, list: &Path, count: usize) -> Vec<Path> {
-        (0..).map(|at| list.item(at)).filter(|item| !self.found.holes.contains_key(item)).take(count).collect()
+        self.found.items(list, count)
     }
 
     fn mailboxes(&mut self, list: &Path, mailboxes: &[Mailbox]) {
