@@ -58,7 +58,7 @@ enum Command {
     Rules(rules::Args),
     /// Make and verify the signed tokens that campaign mails carry.
     Token(token::Args),
-    /// Print a published JSON Schema: event, run or config.
+    /// Print a published JSON Schema, or the AsyncAPI document.
     Schema(schema::Args),
 }
 

@@ -70,11 +70,20 @@ pub fn consumers() -> Result<PathBuf, Missing> {
 
 /// Creates topics of three partitions.
 pub fn create_topics(kafka: &kafka::Kafka, names: &[&str]) {
+    let of = |name| NewTopic::new(name, 3, TopicReplication::Fixed(1));
+    create(kafka, &names.iter().copied().map(of).collect::<Vec<_>>());
+}
+
+/// Creates a topic that a ledger can be.
+pub fn create_compacted(kafka: &kafka::Kafka, name: &str) {
+    create(kafka, &[NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("cleanup.policy", "compact")]);
+}
+
+fn create(kafka: &kafka::Kafka, topics: &[NewTopic<'_>]) {
     let admin: AdminClient<_> =
         ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().expect("an admin client");
-    let topics: Vec<NewTopic<'_>> = names.iter().map(|n| NewTopic::new(n, 3, TopicReplication::Fixed(1))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for result in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("creates topics") {
+    for result in runtime.block_on(admin.create_topics(topics, &AdminOptions::new())).expect("creates topics") {
         result.expect("creates the topic");
     }
 }
