@@ -20,12 +20,14 @@ mod finding;
 pub mod people;
 mod policy;
 pub mod report;
+mod rivals;
 mod rules;
 
 pub use cases::{Answer, Case, Cases, answer};
 pub use finding::{Finding, Hit, OriginalMail, Words};
 pub use policy::{BouncePolicy, speaks_of_the_address};
-pub use rules::{Facts, Field, Match, Rule, RuleError, RuleFault, Rules, Table, When};
+pub use rivals::{Rival, WhyNot, rivals};
+pub use rules::{Facts, Field, Match, Reader, Rule, RuleError, RuleFault, Rules, Shadow, Table, When};
 
 use crate::event::{Kind, Other, Unclassified, UnclassifiedReason, Verdict};
 use crate::message::Mail;
@@ -36,6 +38,7 @@ pub fn classify(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
     if mail.is_headless() {
         return vec![Finding::unclassified(UnclassifiedReason::ParseError)];
     }
+    let rules = &Reader::new(rules);
     let findings = report::find(mail, rules);
     if !findings.is_empty() {
         return findings;

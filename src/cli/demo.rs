@@ -2,6 +2,7 @@
 
 use super::exit::fail;
 use super::poll::poll;
+use super::reports::Reports;
 use super::{Exit, table};
 use crate::classify::Rules;
 use crate::demo::{
@@ -27,11 +28,18 @@ const CONSUME_WAIT: Duration = Duration::from_secs(20);
 #[command(after_help = "\
 Starts a POP3S server, a name server and a Kafka broker in this process, on loopback, fills three
 mailboxes with sample mails, polls them, reads the events back from the broker and compares them
-with what is expected of each mail. Exits with 70 when something differs.")]
+with what is expected of each mail. Exits with 70 when something differs.
+
+Examples:
+  reply-ingest demo
+  reply-ingest demo --report html=demo.html
+  reply-ingest demo --json | jq .data.kind")]
 pub struct Args {
     /// Print every event as a line of JSON instead of the table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 pub async fn main(args: Args) -> Exit {
@@ -72,7 +80,10 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let rules = Arc::new(Rules::embedded()?);
 
     let metrics = Arc::new(Metrics::new(rules.version(), chrono::Utc::now()));
-    let (report, exit) = poll(config, mailboxes, rules, false, &metrics).await?;
+    let ruleset = rules.version().to_owned();
+    let collector = args.reports.collector();
+    let (report, exit) = poll(config, mailboxes, rules, false, &metrics, collector.clone()).await?;
+    args.reports.write(collector.as_deref(), &ruleset, false, &report, exit);
     let count = usize::try_from(report.events().values().sum::<u64>()).unwrap_or(usize::MAX);
     let brokers = broker.bootstrap();
     let consumed = tokio::task::spawn_blocking(move || demo::consume(&brokers, TOPIC, count, CONSUME_WAIT)).await??;

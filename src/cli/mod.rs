@@ -4,11 +4,11 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
-mod explain;
 mod log;
-mod mails;
+mod manual;
 mod poll;
 mod replay;
+mod reports;
 mod rules;
 mod run;
 mod schema;
@@ -60,6 +60,10 @@ enum Command {
     Token(token::Args),
     /// Print a published JSON Schema, or the AsyncAPI document.
     Schema(schema::Args),
+    /// Print the completions of a shell.
+    Completions(manual::Completions),
+    /// Print the manual page, or write one for each command.
+    Man(manual::Man),
 }
 
 /// Runs the program with this process's arguments.
@@ -80,7 +84,11 @@ pub fn main() -> ExitCode {
     }));
     // rustls has no provider of its own; a second call would find the first one's, which is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Replay(args) = &cli.command {
+        runtime.worker_threads(args.jobs());
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: cannot start: {error}");
@@ -95,9 +103,11 @@ pub fn main() -> ExitCode {
             Command::Replay(args) => replay::main(args).await,
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,
-            Command::Rules(args) => rules::main(&args),
+            Command::Rules(args) => rules::main(&args).await,
             Command::Token(args) => token::main(&args),
             Command::Schema(args) => schema::main(&args),
+            Command::Completions(args) => manual::completions(&args),
+            Command::Man(args) => manual::man(&args),
         }
     });
     // Blocking tasks (name resolution, a broker that does not answer) must not hold the process.

@@ -1,6 +1,7 @@
 //! `poll`: one pass over the mailboxes.
 
 use super::exit::fail;
+use super::reports::Reports;
 use super::setup::{Selection, Setup, kafka, measured_resolver};
 use super::{Exit, run_id, table};
 use crate::auth::dns::RecordStore;
@@ -8,7 +9,8 @@ use crate::classify::Rules;
 use crate::config::{Config, Delivery, Mailbox};
 use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
-use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Records, RunReport, Worker, run};
+use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Observer, Records, RunReport, Worker, run};
+use crate::report::Collector;
 use crate::sink::{LineSink, Sink, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
@@ -22,6 +24,7 @@ use std::sync::Arc;
 #[command(after_help = "\
 Examples:
   reply-ingest poll --config /etc/reply-ingest.yaml
+  reply-ingest poll --config reply-ingest.yaml --report html=run.html --report json=run.json
   reply-ingest poll --config reply-ingest.yaml --mailbox replies --dry-run | jq .data.kind")]
 pub struct Args {
     #[command(flatten)]
@@ -35,6 +38,8 @@ pub struct Args {
     /// Write the run's metrics to this file (node exporter's textfile collector) when it ends.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Args {
@@ -65,7 +70,9 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
-    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics).await;
+    let ruleset = rules.version().to_owned();
+    let collector = args.reports.collector();
+    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics, collector.clone()).await;
     if let Err(failure) = &polled {
         RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
     }
@@ -76,8 +83,13 @@ pub async fn main(args: Args) -> Exit {
                 eprintln!("error: mailbox {mailbox}: {}", failure.message);
             }
             if std::io::stderr().is_terminal() {
-                eprintln!("{}\nevents: {}", table::run(&report), kinds(&report.events()));
+                eprintln!("{}", table::run(&report));
+                if let Some(events) = table::kinds(&report) {
+                    eprintln!("\n{events}");
+                }
+                eprintln!("events: {}", kinds(&report.events()));
             }
+            args.reports.write(collector.as_deref(), &ruleset, args.dry_run, &report, exit);
             exit
         }
         Err(failure) => fail(&failure),
@@ -91,11 +103,13 @@ pub(crate) async fn poll(
     rules: Arc<Rules>,
     dry_run: bool,
     metrics: &Arc<Metrics>,
+    collector: Option<Arc<Collector>>,
 ) -> Result<(RunReport, Exit), Failure> {
     let (sink, its_ledger): (Arc<dyn Sink>, _) =
         if dry_run { (Arc::new(LineSink::new(std::io::stdout())), None) } else { sink(&config, metrics).await? };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
-    let worker = Arc::new(worker(config, rules, sink, ledger, dry_run, metrics)?);
+    let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
+    let worker = Arc::new(worker.watched(collector.map(|c| c as Arc<dyn Observer>)));
     let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
     signals.abort();

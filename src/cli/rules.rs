@@ -1,14 +1,15 @@
 //! `rules`: what the program knows, whether it is right, and what it makes of a text.
 
 use super::exit::{configuration, fail};
-use super::{Exit, table};
-use crate::classify::{BouncePolicy, Cases, Field, Rule, RuleError, Rules, Table, classify};
+use super::{Exit, replay, table};
+use crate::classify::{BouncePolicy, Cases, Field, Rule, RuleError, Rules, Shadow, Table, classify};
 use crate::config::{self, Secrets};
 use crate::message::{Mail, to_crlf};
 use crate::pipeline::{Failure, FailureClass};
 use clap::Subcommand;
 use comfy_table::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Look at the rules by which mails are judged, check them, and try them.
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,7 @@ Examples:
   reply-ingest rules list --table bounce_category --search quota
   reply-ingest rules check --rules our-rules.toml
   reply-ingest rules test our-cases.toml --rules our-rules.toml
+  reply-ingest rules coverage archive.tar.gz --rules our-rules.toml
   reply-ingest rules test bounce.eml")]
 pub struct Args {
     #[command(subcommand)]
@@ -32,6 +34,23 @@ enum Command {
     /// Run known answers (a TOML file of [[case]]), or show the rules whose words stand in a mail's subject, sender and
     /// text, and which of them decided.
     Test(Test),
+    /// Count over an archive which rules decide, and which never do. Asks no DNS.
+    Coverage(Coverage),
+}
+
+#[derive(Debug, clap::Args)]
+struct Coverage {
+    #[command(flatten)]
+    files: Files,
+    /// Mails, as `replay` takes them.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Of one table only, such as `bounce_category`.
+    #[arg(long, value_name = "NAME", value_parser = table_named)]
+    table: Option<Table>,
+    /// List the rules that never decided, instead of those that did.
+    #[arg(long)]
+    unused: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,11 +94,12 @@ fn table_named(name: &str) -> Result<Table, String> {
     })
 }
 
-pub fn main(args: &Args) -> Exit {
+pub async fn main(args: &Args) -> Exit {
     match &args.command {
         Command::List(args) => list(args),
         Command::Check(files) => check(files),
         Command::Test(args) => test(args),
+        Command::Coverage(args) => coverage(args).await,
     }
 }
 
@@ -160,8 +180,21 @@ fn check(files: &Files) -> Exit {
     for fault in &faults {
         println!("{fault}");
     }
-    println!("{} rules, version {}: {}", rules.all().len(), rules.version(), of("fault", faults.len()));
-    if faults.is_empty() { Exit::Success } else { Exit::Configuration }
+    // What stands in the way of the program's own words is known and harmless; a dead rule is nobody's wish.
+    let shadows: Vec<Shadow> = rules.shadows().into_iter().filter(|s| s.of_a_user || s.dead).collect();
+    for shadow in &shadows {
+        println!("{shadow}");
+    }
+    let dead = shadows.iter().filter(|s| s.dead).count();
+    println!(
+        "{} rules, version {}: {}, {} dead, {} shadowed",
+        rules.all().len(),
+        rules.version(),
+        of("fault", faults.len()),
+        dead,
+        shadows.len() - dead
+    );
+    if faults.is_empty() && dead == 0 { Exit::Success } else { Exit::Configuration }
 }
 
 fn of(what: &str, count: usize) -> String {
@@ -245,4 +278,43 @@ fn show(bytes: &[u8], rules: &Rules, path: &Path) {
         }
     }
     println!("{}: {}\n{out}", path.display(), kinds.join(", "));
+}
+
+/// Which rules decide over an archive. A report on many recipients counts once for each.
+async fn coverage(args: &Coverage) -> Exit {
+    let rules = match load(&args.files) {
+        Ok(rules) => Arc::new(rules),
+        Err(exit) => return exit,
+    };
+    let counted = replay::coverage(&args.paths, Arc::clone(&rules)).await;
+    let (counts, mails, exit) = match counted {
+        Ok(counted) => counted,
+        Err(exit) => return exit,
+    };
+    let chosen = |rule: &&Rule| rule.table != Table::Provider && args.table.is_none_or(|t| rule.table == t);
+    let all: Vec<&Rule> = rules.all().iter().filter(chosen).collect();
+    let used = |rule: &Rule| counts.get(&rule.id).copied().unwrap_or(0);
+    let mut shown: Vec<&Rule> = all.iter().copied().filter(|r| (used(r) == 0) == args.unused).collect();
+    shown.sort_by_key(|r| std::cmp::Reverse(used(r)));
+    let mut out = table::new(&["rule", "gives", "decided"]);
+    for rule in &shown {
+        out.add_row(vec![Cell::new(&rule.id), Cell::new(&rule.gives), table::number(used(rule))]);
+    }
+    println!("{out}\n");
+    let mut out = table::new(&["table", "rules", "decided", "never"]);
+    for name in Table::ALL {
+        let of_table: Vec<&&Rule> = all.iter().filter(|r| r.table == name).collect();
+        let decided = of_table.iter().filter(|r| used(r) > 0).count() as u64;
+        if !of_table.is_empty() {
+            let count = of_table.len() as u64;
+            out.add_row(vec![
+                Cell::new(name.as_str()),
+                table::number(count),
+                table::number(decided),
+                table::number(count - decided),
+            ]);
+        }
+    }
+    println!("{out}\n{mails} mails");
+    exit
 }

@@ -8,7 +8,7 @@ use crate::event::schema::{Published, published};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
 pub struct Args {
-    /// event, run, config or asyncapi; without a name, their list.
+    /// event, run, explain, config or asyncapi; without a name, their list.
     name: Option<String>,
 }
 

@@ -64,14 +64,20 @@ impl Selection {
 
 /// The embedded rules and those that the configuration names.
 pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
+    rules_with(Some(config), &[])
+}
+
+/// The embedded rules, those that a configuration names, and further files.
+pub fn rules_with(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<Rules>, Failure> {
     let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
     let mut files = Vec::new();
-    for path in &config.rules.files {
+    for path in config.iter().flat_map(|c| &c.rules.files).chain(more) {
         let text = std::fs::read_to_string(path)
             .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
         files.push((path.display().to_string(), text));
     }
-    Rules::with_extra(&files, config.bounces.clone()).map(Arc::new).map_err(|e| wrong(&e))
+    let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();
+    Rules::with_extra(&files, policy).map(Arc::new).map_err(|e| wrong(&e))
 }
 
 /// The resolver that a configuration asks for, with its cache and its further tries.

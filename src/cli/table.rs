@@ -1,5 +1,6 @@
 //! Tables for a terminal.
 
+use crate::event::Kind;
 use crate::pipeline::RunReport;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
@@ -39,4 +40,24 @@ pub fn run(report: &RunReport) -> Table {
         ]);
     }
     table
+}
+
+/// Events by mailbox and kind; `None` where there were none.
+pub fn kinds(report: &RunReport) -> Option<Table> {
+    let all = report.events();
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| all.contains_key(k)).collect();
+    if kinds.is_empty() {
+        return None;
+    }
+    let mut header = vec!["mailbox"];
+    header.extend(kinds.iter().map(|k| k.as_str()));
+    let mut table = new(&header);
+    for mailbox in report.mailboxes.iter().filter(|m| !m.events.is_empty()) {
+        let counts = kinds.iter().map(|k| match mailbox.events.get(k) {
+            Some(count) => number(*count),
+            None => Cell::new("·").set_alignment(CellAlignment::Right),
+        });
+        table.add_row([Cell::new(&mailbox.id)].into_iter().chain(counts));
+    }
+    Some(table)
 }

@@ -210,6 +210,11 @@ impl Correlators {
         self.list.is_empty()
     }
 
+    /// The ids of all, in the order in which they are asked.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|r| r.id.as_str())
+    }
+
     /// The headers of the original that correlators name: they are published with the event. What is encoded is not,
     /// because it may hold anything.
     pub fn original_headers(&self) -> impl Iterator<Item = &str> {

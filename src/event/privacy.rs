@@ -103,8 +103,12 @@ impl Policy {
         data.privacy = self.stamp(data.occurred_at);
         if self.addresses != AddressMode::Clear {
             let people = people(data);
-            ids(data).into_iter().for_each(|id| self.recipient_id(id));
-            free_texts(data).into_iter().for_each(|text| hide_people(text, &people));
+            for id in ids(data) {
+                self.recipient_id(id);
+            }
+            for text in free_texts(data) {
+                hide_people(text, &people);
+            }
             for id in message_ids(data) {
                 if id.as_deref().is_some_and(|id| people.iter().any(|name| id.to_ascii_lowercase().contains(name))) {
                     *id = None;

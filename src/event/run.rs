@@ -135,7 +135,7 @@ pub struct MailboxRun {
     /// Mails whose events could not be published; they stay in the mailbox.
     pub refused: u64,
     /// Octets of the mails that were fetched.
-    #[schemars(extend("examples" = [1048576]))]
+    #[schemars(extend("examples" = [1_048_576]))]
     pub octets: u64,
     /// How long the pass took, in milliseconds.
     #[schemars(extend("examples" = [12873]))]

@@ -30,6 +30,14 @@ pub fn published() -> Vec<Published> {
             schema: schema::<RunEvent>(RUN_SCHEMA, "reply-ingest run summary, version 1"),
         },
         Published {
+            name: "explain",
+            file: "explain-v1.schema.json",
+            schema: schema::<crate::explain::Explanation>(
+                "urn:reply-ingest:schema:explain:1",
+                "reply-ingest explanation of a mail, version 1",
+            ),
+        },
+        Published {
             name: "config",
             file: "config.schema.json",
             schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config", "reply-ingest configuration"),

@@ -579,3 +579,23 @@ pub enum UnclassifiedReason {
     /// Empty, not a single header nor text.
     Empty,
 }
+
+/// Type and category, or what else a kind has, as the event spells them: `hard` and `mailbox_unknown`.
+#[must_use]
+pub fn details(verdict: &Verdict) -> (Option<String>, Option<String>) {
+    let word = |value: serde_json::Result<serde_json::Value>| value.ok()?.as_str().map(str::to_owned);
+    match verdict {
+        Verdict::Bounce { bounce: f } | Verdict::Delay { delay: f } => {
+            (f.bounce_type.map(|t| t.as_str().to_owned()), Some(f.category.as_str().to_owned()))
+        }
+        Verdict::Delivered { delivered } => (None, word(serde_json::to_value(delivered.action))),
+        Verdict::Complaint { complaint } => (None, Some(complaint.feedback_type.clone())),
+        Verdict::AutoReply { auto_reply } => (None, word(serde_json::to_value(auto_reply.reply_type))),
+        Verdict::Unsubscribe { unsubscribe } => (None, word(serde_json::to_value(unsubscribe.scope))),
+        Verdict::Reply { reply } => (None, word(serde_json::to_value(reply.intent))),
+        Verdict::Receipt { receipt } => (None, word(serde_json::to_value(receipt.disposition))),
+        Verdict::Other { other } => (None, Some(other.subtype.clone())),
+        Verdict::Unclassified { unclassified } => (None, word(serde_json::to_value(unclassified.reason))),
+        Verdict::Challenge { .. } => (None, None),
+    }
+}

@@ -31,6 +31,8 @@ pub struct Mail<'x> {
     flat: bool,
     /// The subject, where the plain reading of it lost signs.
     subject: Option<String>,
+    /// The first address of From: every station asks for it.
+    from: Option<Address>,
 }
 
 /// One leaf of the MIME tree, embedded mails included.
@@ -51,7 +53,8 @@ impl<'x> Mail<'x> {
         let message = message.unwrap_or_else(|| no_mail(bytes));
         let lost = message.subject().is_some_and(|s| s.contains('\u{fffd}'));
         let subject = if lost { super::charset::subject_of(&message) } else { None };
-        Self { message, flat, subject }
+        let from = addresses_of(&message, "From").into_iter().next();
+        Self { message, flat, subject, from }
     }
 
     /// The tree of mail-parser.
@@ -146,7 +149,7 @@ impl<'x> Mail<'x> {
     /// The first address of From.
     #[must_use]
     pub fn from(&self) -> Option<Address> {
-        self.addresses("From").into_iter().next()
+        self.from.clone()
     }
 
     /// The display name of the first address of From.

@@ -6,7 +6,7 @@ use super::failure::{Failure, FailureClass};
 use super::line::{Judged, Place};
 use super::pass::Pass;
 use super::publish::{Publisher, Ready};
-use super::run::Worker;
+use super::run::{Station, Worker};
 use super::session::Round;
 use crate::config::Mailbox;
 use crate::ledger::{Known, State};
@@ -106,7 +106,10 @@ async fn fetch_all(
             }
         }
         let Ok(mut room) = worker.room(size).await else { break };
-        let fetched = match client.fetch().await {
+        let begun = Instant::now();
+        let fetched = client.fetch().await;
+        worker.tell(|o| o.took(Station::Fetch, begun.elapsed()));
+        let fetched = match fetched {
             Ok(Some(fetched)) => fetched,
             Ok(None) => break,
             Err(error) => {
@@ -152,7 +155,9 @@ async fn judge(
         Body::Whole(bytes) => RawMail::new(bytes),
         Body::Cut { head, digest, size } => RawMail::cut(head, Digest(digest), size),
     };
+    let begun = Instant::now();
     let judged = worker.line.judge(&raw, &place, listed.uidl.as_deref(), None, worker.now()).await;
+    worker.tell(|o| o.took(Station::Judge, begun.elapsed()));
     let (digest, size) = (raw.digest(), raw.size());
     drop(raw);
     let Judged { events, delivered_at, answers, .. } = judged;

@@ -30,6 +30,8 @@ pub struct LineSettings {
     pub type_prefix: String,
     /// What becomes of DNS answers.
     pub records: Records,
+    /// The DNS answers that a mail got stay in [`Judged`], for who explains.
+    pub keep_answers: bool,
     /// The run's id; differs from run to run.
     pub run_id: String,
     pub replay: bool,
@@ -61,6 +63,7 @@ impl LineSettings {
             honor_within: TimeDelta::from_std(config.unsubscribe.honor_within.0).unwrap_or(TimeDelta::days(2)),
             type_prefix: config.event.type_prefix.clone(),
             records: Records::default(),
+            keep_answers: false,
             run_id,
             replay,
         }
@@ -76,6 +79,7 @@ impl LineSettings {
             honor_within: TimeDelta::days(2),
             type_prefix: "org.reply-ingest".to_owned(),
             records: Records::default(),
+            keep_answers: false,
             run_id,
             replay: true,
         }
@@ -187,6 +191,17 @@ impl Line {
         &self.settings.run_id
     }
 
+    /// The ids of the correlators, in the order in which they are asked.
+    pub fn correlator_ids(&self) -> impl Iterator<Item = &str> {
+        self.correlators.ids()
+    }
+
+    /// Whether mails are checked at all.
+    #[must_use]
+    pub fn authenticates(&self) -> bool {
+        self.authenticator.is_some()
+    }
+
     /// What the event types start with.
     #[must_use]
     pub fn type_prefix(&self) -> &str {
@@ -267,6 +282,13 @@ impl Line {
             None => None,
         };
         match (&self.settings.records, record) {
+            (Records::Read(_), None) => (None, None),
+            (Records::Off | Records::Read(_), _) if self.settings.keep_answers => {
+                let resolver: &dyn Resolver = record.map_or(&*self.resolver, |r| r);
+                let recorder = Recorder::new(resolver, ingested_at);
+                let auth = check(&recorder).await;
+                (auth, Some(recorder.finish()))
+            }
             (Records::Off, _) => (check(&*self.resolver).await, None),
             (Records::Write(_), _) => {
                 let recorder = Recorder::new(&*self.resolver, ingested_at);
@@ -275,7 +297,6 @@ impl Line {
                 (auth, Some(recorder.finish()))
             }
             (Records::Read(_), Some(record)) => (check(record).await, None),
-            (Records::Read(_), None) => (None, None),
         }
     }
 

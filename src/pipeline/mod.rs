@@ -21,4 +21,4 @@ pub use access::{Access, Broken};
 pub use failure::{Failure, FailureClass};
 pub use line::{Judged, Line, LineSettings, Place, Records, SetupError};
 pub use pass::pass;
-pub use run::{RunReport, Shared, Worker, run};
+pub use run::{Observer, RunReport, Shared, Station, Worker, run};

@@ -4,7 +4,7 @@
 use super::access::Broken;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
-use super::run::Worker;
+use super::run::{Station, Worker};
 use super::session::{Round, record};
 use crate::auth::dns::Recorded;
 use crate::config::{Mailbox, Start};
@@ -118,6 +118,9 @@ impl Publisher {
         let remembered = outcomes.get(publish.len()).cloned();
         let mails = outcomes.get(..publish.len()).unwrap_or_default();
         BatchPublished { took: begun.elapsed(), outcomes: mails }.tell(&self.worker.metrics);
+        if !mails.is_empty() {
+            self.worker.tell(|o| o.took(Station::Publish, begun.elapsed()));
+        }
         let mut failure = None;
         for (ready, outcome) in publish.iter().zip(outcomes) {
             let others = twins.remove(&ready.digest).unwrap_or_default();
@@ -132,6 +135,7 @@ impl Publisher {
                     let Ready { events, delivered_at, .. } = ready;
                     Published { mailbox: &self.mailbox.name, events, delivered_at: *delivered_at, now }
                         .tell(&self.worker.metrics);
+                    self.worker.tell(|o| o.published(&ready.events));
                     for event in &ready.events {
                         *run.events.entry(event.data.verdict.kind()).or_default() += 1;
                     }
@@ -211,7 +215,8 @@ fn finished(listed: &Listed, digest: Digest, seen: Seen, now: DateTime<Utc>) -> 
 
 impl Worker {
     /// The records of one mail's events.
-    fn records(&self, events: &[Event]) -> Vec<Record> {
+    #[must_use]
+    pub fn records(&self, events: &[Event]) -> Vec<Record> {
         let topic = |event: &Event| self.topics.of_event(&event.data.mailbox.id, event.data.verdict.kind());
         events.iter().map(|event| self.encoder.event(topic(event), event)).collect()
     }

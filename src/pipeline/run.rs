@@ -6,7 +6,7 @@ use super::line::Line;
 use super::pass::pass;
 use crate::config::{Config, Limits, Mailbox, Mode};
 use crate::event::run::{DnsRun, MailboxRun, RunData};
-use crate::event::{Kind, RunEvent};
+use crate::event::{Event, Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::sink::{Encoder, Outcome, Sink, Topics};
 use crate::telemetry::{Metrics, PassEnded};
@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Octets per permit: semaphores count in u32.
@@ -44,6 +45,40 @@ impl Shared {
     }
 }
 
+/// Where a run spends its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Station {
+    /// Connection, TLS and login.
+    Enter,
+    /// Waiting for the server's mails.
+    Fetch,
+    /// Parsing, authentication with its DNS, classification, correlation.
+    Judge,
+    /// Until Kafka has acknowledged.
+    Publish,
+}
+
+impl Station {
+    /// The name for a person.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enter => "connect and log in",
+            Self::Fetch => "fetch",
+            Self::Judge => "judge",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// Who watches a run, for a report on it.
+pub trait Observer: Send + Sync {
+    /// A mail's events were acknowledged.
+    fn published(&self, events: &[Event]);
+    /// A station took so long with one session, mail or batch.
+    fn took(&self, station: Station, time: Duration);
+}
+
 /// What every pass of a run shares.
 pub struct Worker {
     pub config: Config,
@@ -60,6 +95,8 @@ pub struct Worker {
     pub access: Arc<Access>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who watches.
+    observer: Option<Arc<dyn Observer>>,
     stopping: AtomicBool,
     stop: Notify,
     clock: fn() -> DateTime<Utc>,
@@ -91,6 +128,7 @@ impl Worker {
             access: Arc::clone(&shared.access),
             shared,
             metrics: Arc::new(Metrics::new("", clock())),
+            observer: None,
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             clock,
@@ -101,6 +139,19 @@ impl Worker {
     #[must_use]
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, watched.
+    #[must_use]
+    pub fn watched(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// Tells who watches, if anybody does.
+    pub(super) fn tell(&self, what: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            what(&**observer);
+        }
     }
 
     /// The same, beside other runs.
@@ -150,6 +201,7 @@ impl Worker {
 /// What a run did.
 #[derive(Debug)]
 pub struct RunReport {
+    pub run_id: String,
     pub mailboxes: Vec<MailboxRun>,
     /// By mailbox name; `kafka` for the summary event.
     pub failures: Vec<(String, Failure)>,
@@ -213,6 +265,7 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
             .await;
     results.sort_by_key(|(at, ..)| *at);
     let mut report = RunReport {
+        run_id: worker.line.run_id().to_owned(),
         mailboxes: Vec::new(),
         failures: Vec::new(),
         started_at,

@@ -6,7 +6,7 @@ use super::fetch::{Job, fetch_round};
 use super::line::Place;
 use super::pass::Pass;
 use super::plan::{Plan, is_due, without_doubles};
-use super::run::Worker;
+use super::run::{Station, Worker};
 use crate::config::{Mailbox, Start, Tls};
 use crate::event::run::MailboxRun;
 use crate::ledger::{Done, Known};
@@ -39,7 +39,9 @@ pub(super) async fn session(
     pass: &mut Pass,
 ) -> Result<bool, Broken> {
     let limits = &worker.config.limits;
+    let begun = tokio::time::Instant::now();
     let mut client = enter(worker, mailbox, pass).await?;
+    worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
     let listed = without_doubles(client.list().await?);
     let known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {

@@ -28,7 +28,7 @@ impl Encoder {
 
     /// The record of an event.
     #[must_use]
-    pub fn event(&self, topic: Arc<str>, event: &Event) -> Record {
+    pub fn event(self, topic: Arc<str>, event: &Event) -> Record {
         let record = self.record(topic, event);
         if record.value.len() <= MAX_EVENT {
             return record;
@@ -38,11 +38,11 @@ impl Encoder {
 
     /// The record of a run's summary.
     #[must_use]
-    pub fn run(&self, topic: Arc<str>, event: &RunEvent) -> Record {
+    pub fn run(self, topic: Arc<str>, event: &RunEvent) -> Record {
         self.record(topic, event)
     }
 
-    fn record<D: Serialize>(&self, topic: Arc<str>, event: &Envelope<D>) -> Record {
+    fn record<D: Serialize>(self, topic: Arc<str>, event: &Envelope<D>) -> Record {
         let value = match self.mode {
             Mode::Structured => serde_json::to_vec(event),
             Mode::Binary => serde_json::to_vec(&event.data),

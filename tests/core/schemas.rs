@@ -79,7 +79,7 @@ fn needs_an_example(property: &Value) -> bool {
 
 #[test]
 fn every_property_is_described_and_every_free_text_has_an_example() {
-    for schema in published().into_iter().filter(|s| s.name != "config") {
+    for schema in published().into_iter().filter(|s| ["event", "run"].contains(&s.name)) {
         let root = &schema.schema;
         let (mut silent, mut without) = (Vec::new(), Vec::new());
         undescribed(schema.name, root, root, &mut silent);

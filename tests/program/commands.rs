@@ -69,7 +69,7 @@ fn mistakes_have_their_exit_codes_and_one_line() {
         (&["check", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
-        (&["schema", "nothing"], 64, "choose one of event, run, config"),
+        (&["schema", "nothing"], 64, "choose one of event, run, explain, config"),
     ];
     for (args, code, words) in table {
         let output = run(args);
@@ -109,7 +109,7 @@ fn replay_reads_files_folders_mboxes_and_standard_input() {
     child.stdin.take().expect("is piped").write_all(MAIL.as_bytes()).expect("writes");
     let output = child.wait_with_output().expect("ends");
     let text = stdout(&output);
-    for word in ["reply for ana@customer.example", "rules", "| Yes please"] {
+    for word in ["reply for ana@customer.example", "rules", "| Yes please", "line 6     In-Reply-To"] {
         assert!(text.contains(word), "{word} in {text}");
     }
 }

@@ -18,7 +18,19 @@ fn every_sample_is_judged_as_described() {
 
 #[test]
 fn every_event_of_the_demo_fits_the_published_schema() {
-    let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest")).args(["demo", "--json"]).output().expect("starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (page, data) = (folder.path().join("run.html"), folder.path().join("run.json"));
+    let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["demo", "--json", "--report", &format!("html={}", page.display())])
+        .args(["--report", &format!("json={}", data.display())])
+        .output()
+        .expect("starts");
+    let report: Value = serde_json::from_slice(&std::fs::read(data).expect("a report")).expect("JSON");
+    assert_eq!(report["events"]["bounce"], 18);
+    assert_eq!(report["mailboxes"].as_array().map(Vec::len), Some(3));
+    assert!(report["unclassified"].as_array().is_some_and(|s| !s.is_empty()), "{report}");
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("<h1>What came back</h1>") && page.ends_with("</html>\n"));
     let schema = reply_ingest::event::schema::published().into_iter().find(|s| s.name == "event").expect("is there");
     let validator = jsonschema::validator_for(&schema.schema).expect("compiles");
     let mut kinds = BTreeSet::new();

@@ -32,6 +32,11 @@ impl Recorded {
         self.answers.entry(normal(name)).or_default().entry(rtype).or_insert(answer)
     }
 
+    /// Every question and its answer, by name.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, RecordType, &Answer)> {
+        self.answers.iter().flat_map(|(name, by_type)| by_type.iter().map(|(rtype, a)| (name.as_str(), *rtype, a)))
+    }
+
     /// How many answers are there.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -86,6 +91,10 @@ impl Resolver for Recorder<'_> {
             // Asked twice, a question has one answer: the replay has no other.
             if *first == *answer { answer } else { Arc::new(first.clone()) }
         })
+    }
+
+    fn is_live(&self) -> bool {
+        self.inner.is_live()
     }
 }
 

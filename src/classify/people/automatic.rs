@@ -6,7 +6,7 @@
 //! counts against them, because people speak of their holidays too.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Field, Match, Rules, Table};
+use super::super::rules::{Field, Match, Reader, Table};
 use super::{answer_prefix, dates, judged};
 use crate::event::{AutoReply, AutoReplyType, Party, Verdict};
 use crate::message::{Address, Mail};
@@ -25,7 +25,7 @@ type Test = fn(&str) -> bool;
 
 /// An automatic answer, if the mail is one. `wish`: the words hold a wish to get no more mail; then they alone make no
 /// automatic answer, as people give their retirement for a reason.
-pub fn find(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words, wish: bool) -> Option<Finding> {
+pub fn find(mail: &Mail<'_>, rules: &Reader<'_>, subject: &str, words: &Words, wish: bool) -> Option<Finding> {
     let mut hits: Vec<(f32, Hit)> = Vec::new();
     let said = said_by_headers(mail, &mut hits);
     let hinted = hinted_by_headers(mail, &mut hits);

@@ -6,7 +6,7 @@
 //! exclude each other give `unknown`.
 
 use super::super::finding::{Hit, Words};
-use super::super::rules::{Field, Match, Rules, Table};
+use super::super::rules::{Field, Match, Reader, Table};
 use super::judged;
 use crate::event::Intent;
 
@@ -40,7 +40,7 @@ pub struct Told {
 }
 
 /// The intent of a person's words, where rules are sure of one.
-pub fn find(rules: &Rules, words: &Words) -> Option<Told> {
+pub fn find(rules: &Reader<'_>, words: &Words) -> Option<Told> {
     let text = judged(&words.text);
     let mut found = rules.matches(Table::Intent, Field::Body, text);
     // Where the language is known, words of another only look alike.

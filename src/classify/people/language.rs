@@ -131,7 +131,7 @@ pub fn of(text: &str) -> Option<&'static str> {
     LANGUAGES.iter().find(|(l, _)| *l == lang).map(|(_, code)| *code)
 }
 
-/// The language whose function words are there four times and twice as often as any other's.
+/// The language whose function words are there three times and twice as often as any other's, or twice and no other's.
 fn by_function_words(text: &str) -> Option<&'static str> {
     let mut counts = [0_u32; FUNCTION_WORDS.len()];
     let (mut words, mut plain) = (0_u32, 0_u32);
@@ -152,7 +152,8 @@ fn by_function_words(text: &str) -> Option<&'static str> {
     let (at, best) = counts.iter().enumerate().max_by_key(|(_, c)| **c)?;
     let second = counts.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, c)| *c).max().unwrap_or(0);
     // At least one word in six, in a text of Latin letters.
-    let clear = *best >= 4 && *best >= second * 2 && *best * 6 >= words && plain * 10 >= words * 9;
+    let fewest = if second == 0 { 2 } else { 3 };
+    let clear = *best >= fewest && *best >= second * 2 && *best * 6 >= words && plain * 10 >= words * 9;
     clear.then(|| FUNCTION_WORDS.get(at).map(|(code, _)| *code))?
 }
 

@@ -25,7 +25,7 @@ mod tongues;
 mod unsubscribe;
 
 use super::finding::{Finding, Hit, Words};
-use super::rules::Rules;
+use super::rules::Reader;
 use crate::event::{Intent, Reply, Verdict};
 use crate::message::Mail;
 
@@ -37,7 +37,7 @@ const SUBJECT: usize = 1_000;
 
 /// What a mail that is no machine's report says, if anything.
 #[must_use]
-pub fn find(mail: &Mail<'_>, rules: &Rules) -> Option<Finding> {
+pub fn find(mail: &Mail<'_>, rules: &Reader<'_>) -> Option<Finding> {
     let words = words(mail);
     let subject = head(mail.subject().map(str::trim).unwrap_or_default(), SUBJECT);
     if words.text.is_empty() && words.signature.is_none() && subject.is_empty() && words.attachments.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn words(mail: &Mail<'_>) -> Words {
 }
 
 /// A human answer: what is left when there is evidence of a person.
-fn reply(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option<Finding> {
+fn reply(mail: &Mail<'_>, rules: &Reader<'_>, subject: &str, words: &Words) -> Option<Finding> {
     let thread = mail.thread_ids().next();
     let answers = answer_prefix(subject).is_some();
     let written = !words.text.is_empty();

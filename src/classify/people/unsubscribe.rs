@@ -1,7 +1,7 @@
 //! Wishes to get no more mail: by the address of a List-Unsubscribe header, by subject, by words.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Field, Match, Rule, Rules, Table};
+use super::super::rules::{Field, Match, Reader, Rule, Table};
 use super::{answer_prefix, judged};
 use crate::event::{Unsubscribe, UnsubscribeScope, UnsubscribeVia, Verdict};
 use crate::message::{Address, Mail};
@@ -14,7 +14,7 @@ const MADE_BY_LINK: usize = 300;
 const MOST_SENTENCES: usize = 200;
 
 /// A mail to the address that a List-Unsubscribe header names (RFC 2369 section 3.2).
-pub fn by_link(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> Option<Finding> {
+pub fn by_link(mail: &Mail<'_>, rules: &Reader<'_>, subject: &str, words: &Words) -> Option<Finding> {
     let (address, hit) = ["To", "Delivered-To", "X-Original-To", "Cc"]
         .iter()
         .flat_map(|name| mail.addresses(name).into_iter().take(5))
@@ -40,7 +40,7 @@ pub fn by_link(mail: &Mail<'_>, rules: &Rules, subject: &str, words: &Words) -> 
 }
 
 /// A subject or words of the person's own that ask for it.
-pub fn by_words(rules: &Rules, subject: &str, words: &Words) -> Option<Finding> {
+pub fn by_words(rules: &Reader<'_>, subject: &str, words: &Words) -> Option<Finding> {
     let text = judged(&words.text);
     let (found, refused) = wishes(rules, text);
     let subject_hit = if refused || answer_prefix(subject).is_some() {
@@ -92,7 +92,7 @@ fn finding(
 
 /// The rules that find a wish in the words, each with the place of its sentence, and whether a
 /// sentence says the contrary.
-fn wishes<'r>(rules: &'r Rules, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
+fn wishes<'r>(rules: &Reader<'r>, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
     let all = rules.matches(Table::Unsubscribe, Field::Body, text);
     let refused = all.iter().any(|m| m.rule.gives == "none");
     if all.iter().all(|m| m.rule.gives == "none") {
@@ -103,7 +103,7 @@ fn wishes<'r>(rules: &'r Rules, text: &str) -> (Vec<(usize, Match<'r>)>, bool) {
     }
     let mut found: Vec<(usize, Match<'r>)> = Vec::new();
     for (at, sentence) in sentences(text).take(MOST_SENTENCES) {
-        let here = rules.matches(Table::Unsubscribe, Field::Body, sentence);
+        let here = rules.rules().matches(Table::Unsubscribe, Field::Body, sentence);
         if here.iter().any(|m| m.rule.gives == "none") {
             continue;
         }

@@ -4,7 +4,7 @@
 use super::judge::Outcome;
 use super::recipients;
 use super::sections::Sections;
-use crate::classify::{Field, Hit, Rules, Table};
+use crate::classify::{Field, Hit, Reader, Table};
 use crate::event::DeliveredAction;
 use crate::message::{Address, Mail};
 use std::collections::BTreeSet;
@@ -72,7 +72,12 @@ impl Signs {
 }
 
 /// Weighs the signs of a machine.
-pub(super) fn look(mail: &Mail<'_>, sections: &Sections<'_>, others: &BTreeSet<String>, rules: &Rules) -> Option<Gate> {
+pub(super) fn look(
+    mail: &Mail<'_>,
+    sections: &Sections<'_>,
+    others: &BTreeSet<String>,
+    rules: &Reader<'_>,
+) -> Option<Gate> {
     let signs = sections.signs?;
     let Signs { daemon, null_sender, failed, report_mime, postmaster, robot } = signs;
     let subject = mail.subject().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::fields::{groups, recipient};
 use super::sections::Sections;
-use crate::classify::{Field, Finding, Hit, Match, Rules, Table};
+use crate::classify::{Field, Finding, Hit, Match, Reader, Table};
 use crate::event::{Disposition, Receipt, ReceiptMode, Verdict};
 use crate::message::Mail;
 
@@ -38,7 +38,7 @@ const INTRODUCTION: usize = 1_000;
 
 /// Reads a receipt that only has words: Exchange's own, which lost their form on the way through the Internet, and those
 /// of old mail programs. Subject and text must both say it.
-pub(super) fn in_words(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
+pub(super) fn in_words(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Finding> {
     let subject = mail.subject().unwrap_or_default();
     let by_subject = rules.best(Table::Receipt, Field::Subject, subject)?;
     let by_text = rules.best_folded(Table::Receipt, Field::Body, sections.folded(), INTRODUCTION)?;

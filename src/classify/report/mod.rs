@@ -21,7 +21,7 @@ mod recipients;
 mod sections;
 mod text;
 
-use super::{Field, Finding, OriginalMail, Rules, Table};
+use super::{Field, Finding, OriginalMail, Reader, Rules, Table};
 use crate::event::UnclassifiedReason;
 use crate::message::{Address, Mail};
 use judge::Report;
@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 
 /// The findings of a machine's mail; empty where the mail is none.
 #[must_use]
-pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
+pub fn find(mail: &Mail<'_>, rules: &Reader<'_>) -> Vec<Finding> {
     let sections = Sections::of(mail, rules);
     let complaints = arf::find(mail, &sections);
     if !complaints.is_empty() {
@@ -40,7 +40,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
         return vec![receipt];
     }
     if let Some(report) = delivery_status(mail, &sections, rules) {
-        return report.findings(mail, rules);
+        return report.findings(mail, rules.rules());
     }
     let notifications = notification::find(mail, &sections, rules);
     if !notifications.is_empty() {
@@ -58,7 +58,7 @@ pub fn find(mail: &Mail<'_>, rules: &Rules) -> Vec<Finding> {
         return vec![finding];
     }
     if let Some(report) = written(mail, &sections, rules) {
-        return report.findings(mail, rules);
+        return report.findings(mail, rules.rules());
     }
     if daemon { Vec::new() } else { other::newsletter(mail).into_iter().collect() }
 }
@@ -78,7 +78,7 @@ pub fn of_reply(rules: &Rules, reply: &str, domain: &str, host: Option<&str>, co
 }
 
 /// A report with a delivery status, wherever it stands.
-fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Report> {
+fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
     let mut report = if sections.statuses.is_empty() {
         // In the text of a mail the fields count only when a machine wrote it: people quote them.
         sections.signs?;
@@ -122,7 +122,7 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> O
 }
 
 /// A report in words only.
-fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Report> {
+fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
     let others = others(mail, sections);
     let gate = machine::look(mail, sections, &others, rules)?;
     // Words alone, and of nobody: an automatic answer that says it was "not delivered to a person".
@@ -214,7 +214,7 @@ fn reporting_host(notice: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::find;
-    use crate::classify::Rules;
+    use crate::classify::{Reader, Rules};
     use crate::event::{Category, Kind, Verdict};
     use crate::message::{Mail, to_crlf};
 
@@ -224,7 +224,7 @@ mod tests {
     fn kinds(mail: &str) -> Vec<(Kind, Option<String>, Option<Category>)> {
         let rules = Rules::embedded().expect("embedded rules are right");
         let bytes = to_crlf(mail.as_bytes());
-        find(&Mail::parse(&bytes), &rules)
+        find(&Mail::parse(&bytes), &Reader::new(&rules))
             .into_iter()
             .map(|f| {
                 let category = match &f.verdict {

@@ -2,7 +2,7 @@
 
 use super::judge::{Fate, Outcome, Report};
 use super::sections::Sections;
-use crate::classify::{Finding, Hit, OriginalMail, Rules};
+use crate::classify::{Finding, Hit, OriginalMail, Reader};
 use crate::event::{Complaint, ComplaintFormat, DeliveredAction, Verdict};
 use crate::message::{Address, Mail};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use serde_json::Value;
 const MAX_RECIPIENTS: usize = 5_000;
 
 /// Reads a notification; empty where the text holds none.
-pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Vec<Finding> {
+pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Vec<Finding> {
     let text = sections.notice.trim_start();
     if !text.starts_with('{')
         || !(text.contains("notificationType") || text.contains("eventType") || text.contains("\"Message\""))
@@ -32,7 +32,7 @@ pub(super) fn find(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> V
         "Bounce" | "Delivery" | "DeliveryDelay" => {
             let fates = fates(kind, &event);
             let report = Report { hits: vec![hit], confidence: 0.97, original, fates, ..Report::default() };
-            report.findings(mail, rules)
+            report.findings(mail, rules.rules())
         }
         "Complaint" => complaints(&event, &hit, original.as_ref()),
         _ => Vec::new(),

@@ -3,7 +3,7 @@
 
 use super::sections::Sections;
 use crate::classify::people::words;
-use crate::classify::{Field, Finding, Hit, Rules, Table};
+use crate::classify::{Field, Finding, Hit, Reader, Table};
 use crate::event::{Challenge, Verdict};
 use crate::message::Mail;
 
@@ -11,7 +11,7 @@ use crate::message::Mail;
 const WINDOW: usize = 8 * 1024;
 
 /// Statistics and meetings: known by their structure.
-pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
+pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Finding> {
     if sections.report_type == "tlsrpt"
         || sections.attachments.iter().any(|(_, mime)| mime.starts_with("application/tlsrpt"))
     {
@@ -39,7 +39,7 @@ pub(super) fn structured(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules
 }
 
 /// A request to prove that a person sent the mail.
-pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Rules) -> Option<Finding> {
+pub(super) fn challenge(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Finding> {
     // A person may write the same words; a person's mail has none of a machine's marks.
     let (_, confidence, hit) = by_rules(mail, sections, rules, Table::Challenge, is_automatic(mail))?;
     let has_link = sections.notice.contains("http://")
@@ -103,7 +103,7 @@ pub(super) fn newsletter(mail: &Mail<'_>) -> Option<Finding> {
 fn by_rules(
     mail: &Mail<'_>,
     sections: &Sections<'_>,
-    rules: &Rules,
+    rules: &Reader<'_>,
     table: Table,
     by_text: bool,
 ) -> Option<(String, f32, Hit)> {

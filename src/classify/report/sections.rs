@@ -4,7 +4,7 @@ use super::machine::{self, Signs};
 use super::{fields, original};
 use crate::classify::people::html;
 use crate::classify::rules::Folded;
-use crate::classify::{Field, OriginalMail, Rules, Table};
+use crate::classify::{Field, OriginalMail, Reader, Table};
 use crate::message::{self, Mail, Part};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -46,7 +46,7 @@ pub(super) struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     /// Divides a mail.
-    pub(super) fn of(mail: &'a Mail<'_>, rules: &Rules) -> Self {
+    pub(super) fn of(mail: &'a Mail<'_>, rules: &Reader<'_>) -> Self {
         let mut out = Self {
             mime: mail.mime_type(),
             report_type: mail.mime_attribute("report-type").unwrap_or_default().to_ascii_lowercase(),
@@ -240,13 +240,14 @@ impl<'a> Sections<'a> {
     }
 
     /// Parts the words for people from the copy of the original behind them.
-    fn split_copy(&mut self, rules: &Rules) {
+    fn split_copy(&mut self, rules: &Reader<'_>) {
         let block = original::find_block(&self.notice);
         // A marker behind the block is part of what it would mark.
         let head = self.notice.get(..block.unwrap_or(self.notice.len())).unwrap_or_default();
         let mut folded = Folded::new(head);
         let marker = rules
-            .matches_folded(Table::Report, Field::Copy, &folded, usize::MAX)
+            .rules()
+            .matches_folded(Table::Report, Field::Copy, &folded)
             .into_iter()
             .filter(|m| starts_line(&self.notice, m.start))
             .map(|m| self.notice.get(..m.start).and_then(|h| h.rfind('\n')).map_or(0, |at| at + 1))

@@ -89,7 +89,9 @@ impl Rules {
         let fires: Vec<Match<'_>> = if rule.is_wordless() {
             self.wordless(rule.table, field, &facts).into_iter().collect()
         } else {
-            self.firing(rule.table, field, &super::Folded::new(&rule.example), usize::MAX, &facts)
+            let mut fires = self.firing(rule.table, field, &super::Folded::new(&rule.example), usize::MAX, &facts);
+            fires.retain(|m| m.rule.table == rule.table);
+            fires
         };
         if !fires.iter().any(|m| m.rule.id == rule.id) {
             // An earlier rule without words that gives the same hides nothing.

@@ -4,17 +4,12 @@
 #[derive(Debug)]
 pub struct Folded {
     pub(super) text: String,
-    /// (octet in `text`, octet in the original) wherever the distance between them changes.
+    /// (octet in `text`, octet in the original) wherever the distance between them changes; none where it is 0 all along.
     steps: Vec<(usize, usize)>,
 }
 
 fn is_east_asian(c: char) -> bool {
     ('\u{2e80}'..'\u{ac00}').contains(&c) || ('\u{ff00}'..'\u{fff0}').contains(&c)
-}
-
-/// ASCII white space as `char::is_whitespace` has it.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t'..='\r')
 }
 
 impl Folded {
@@ -57,24 +52,36 @@ impl Folded {
 
     /// The same for ASCII, octet by octet.
     fn of_ascii(original: &str) -> Self {
+        // Most phrases of rules are folded as they stand.
+        let mut before = b' ';
+        let folded = |octet: u8| {
+            let fits = if octet == b' ' { before != b' ' } else { octet > b' ' && !octet.is_ascii_uppercase() };
+            before = octet;
+            fits
+        };
+        if original.bytes().all(folded) && !original.ends_with(' ') {
+            return Self { text: original.to_owned(), steps: Vec::new() };
+        }
         let mut text = String::with_capacity(original.len());
         let mut steps: Vec<(usize, usize)> = Vec::new();
-        let mut rest = original;
-        while let Some(start) = rest.find(|c: char| !is_space(c)) {
-            let word = rest.get(start..).unwrap_or_default();
-            let end = word.find(is_space).unwrap_or(word.len());
-            let at = original.len() - word.len();
-            if !text.is_empty() {
-                text.push(' ');
+        let mut gap = true;
+        for (at, octet) in original.bytes().enumerate() {
+            // ASCII white space as `char::is_whitespace` has it.
+            if matches!(octet, b' ' | b'\t'..=b'\r') {
+                gap = true;
+                continue;
             }
-            // Single spaces keep the distance to the original.
-            if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
-                steps.push((text.len(), at));
+            if std::mem::take(&mut gap) {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                // Single spaces keep the distance to the original.
+                if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
+                    steps.push((text.len(), at));
+                }
             }
-            text.push_str(word.get(..end).unwrap_or_default());
-            rest = word.get(end..).unwrap_or_default();
+            text.push(char::from(octet.to_ascii_lowercase()));
         }
-        text.make_ascii_lowercase();
         Self { text, steps }
     }
 
@@ -106,9 +113,11 @@ impl Folded {
 
     /// Keeps what stands before octet `at` of the original.
     pub fn truncate(&mut self, at: usize) {
-        let next = self.steps.partition_point(|(_, original)| *original < at);
-        let mut end = self.steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
-        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| self.steps.get(i)) {
+        let whole = [(0, 0)];
+        let steps = if self.steps.is_empty() { &whole } else { self.steps.as_slice() };
+        let next = steps.partition_point(|(_, original)| *original < at);
+        let mut end = steps.get(next).map_or(self.text.len(), |(folded, _)| *folded);
+        if let Some((folded, original)) = next.checked_sub(1).and_then(|i| steps.get(i)) {
             end = end.min(folded + at.saturating_sub(*original));
         } else {
             end = 0;
@@ -149,6 +158,15 @@ mod tests {
             folded.truncate(at);
             assert_eq!(folded.text, expected, "{at}");
         }
+    }
+
+    #[test]
+    fn what_is_folded_already_is_cut_too() {
+        let mut folded = Folded::new("one two");
+        folded.truncate(5);
+        assert_eq!(folded.text, "one t");
+        folded.truncate(0);
+        assert_eq!(folded.text, "");
     }
 
     #[test]

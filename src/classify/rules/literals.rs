@@ -6,24 +6,43 @@
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use regex_syntax::hir::{Hir, HirKind};
 use regex_syntax::parse;
+use serde::{Deserialize, Serialize};
 
 /// Shorter literals are in every text.
 const SHORTEST: usize = 3;
 /// More of them are not worth looking for.
 const MOST: usize = 400;
+/// More hints than these are as good as none.
+const MOST_HINTS: usize = 8;
 /// Pieces of a sequence that are looked at together: what begins a match may be made of some.
 const TOGETHER: usize = 3;
 
-/// Literals of which every match of `pattern` holds one; `None` where there are none to speak of.
-pub(super) fn required(pattern: &str) -> Option<Vec<Vec<u8>>> {
-    of(&parse(pattern).ok()?, SHORTEST)
+/// What must stand in a text for a pattern to match it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Needs {
+    /// One of these, long enough to be looked for with the phrases.
+    Literal(Vec<String>),
+    /// One of these few short ones, such as a question mark.
+    Hint(Vec<String>),
+    /// Nothing that is known.
+    Nothing,
 }
 
-/// The same for a pattern without: a few of any length, such as a question mark.
-pub(super) fn hints(pattern: &str) -> Option<Vec<String>> {
-    let list = of(&parse(pattern).ok()?, 1)?;
-    let list: Option<Vec<String>> = list.into_iter().map(|l| String::from_utf8(l).ok()).collect();
-    list.filter(|l| l.len() <= 8)
+impl Needs {
+    /// What `pattern` needs; one that is no regular expression is said to need nothing.
+    pub(crate) fn of(pattern: &str) -> Self {
+        let Ok(hir) = parse(pattern) else { return Self::Nothing };
+        let texts =
+            |list: Vec<Vec<u8>>| list.into_iter().map(|l| String::from_utf8(l).ok()).collect::<Option<Vec<_>>>();
+        if let Some(literals) = of(&hir, SHORTEST).and_then(texts) {
+            return Self::Literal(literals);
+        }
+        match of(&hir, 1).and_then(texts).filter(|l| l.len() <= MOST_HINTS) {
+            Some(hints) => Self::Hint(hints),
+            None => Self::Nothing,
+        }
+    }
 }
 
 fn of(hir: &Hir, shortest: usize) -> Option<Vec<Vec<u8>>> {
@@ -60,32 +79,26 @@ fn worth(list: &[Vec<u8>]) -> (usize, std::cmp::Reverse<usize>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{hints, required};
+    use super::Needs;
 
     #[test]
-    fn literals_of_patterns() {
-        let table: [(&str, Option<&[&str]>); 8] = [
-            (r"\bxgemail_00(?:01|02)\b", Some(&["xgemail_00"])),
-            (r"^(\[[^\]]+\] )?cron <", Some(&["cron <"])),
-            (r"virus (?:found|detected)|\bmalware", Some(&["virus found", "virus detected", "malware"])),
-            (r"\S+ is full", Some(&[" is full"])),
-            (r"(?:boîte|compte)[^.\n]{0,30}pleine", Some(&["pleine"])),
-            (r"\d{3}-\d", None),
-            (r"a|virus", None),
-            (r"(virus)?", None),
+    fn what_patterns_need() {
+        let literal = |list: &[&str]| Needs::Literal(list.iter().map(ToString::to_string).collect());
+        let table = [
+            (r"\bxgemail_00(?:01|02)\b", literal(&["xgemail_00"])),
+            (r"^(\[[^\]]+\] )?cron <", literal(&["cron <"])),
+            (r"virus (?:found|detected)|\bmalware", literal(&["virus found", "virus detected", "malware"])),
+            (r"\S+ is full", literal(&[" is full"])),
+            (r"(?:boîte|compte)[^.\n]{0,30}pleine", literal(&["pleine"])),
+            (r"[^.!?¿]{12,}\?", Needs::Hint(vec!["?".to_owned()])),
+            (r"\d{3}-\d", Needs::Hint(vec!["-".to_owned()])),
+            (r"a|virus", Needs::Hint(vec!["a".to_owned(), "virus".to_owned()])),
+            (r"(virus)?", Needs::Nothing),
+            (r"\d+", Needs::Nothing),
+            (r"(", Needs::Nothing),
         ];
         for (pattern, expected) in table {
-            let found = required(pattern);
-            let found: Option<Vec<String>> =
-                found.map(|l| l.iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect());
-            let expected = expected.map(|l| l.iter().map(ToString::to_string).collect::<Vec<_>>());
-            assert_eq!(found, expected, "{pattern}");
+            assert_eq!(Needs::of(pattern), expected, "{pattern}");
         }
-    }
-
-    #[test]
-    fn hints_of_patterns_without_literals() {
-        assert_eq!(hints(r"[^.!?¿]{12,}\?"), Some(vec!["?".to_owned()]));
-        assert_eq!(hints(r"\d+"), None);
     }
 }

@@ -1,13 +1,13 @@
-//! The rules of one table that look at one field, matched together in one go.
+//! The rules that look at one field, of one table or several, matched together in one go.
 
 use super::Where;
 use super::folded::Folded;
-use super::literals;
-use super::rule::{Field, Rule, Table};
+use super::literals::Needs;
+use super::rule::Rule;
 use super::words::{Hit, WordFinder};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Hits of one rule that are looked at, where what stands beside them matters.
@@ -38,23 +38,25 @@ struct Word {
     open: (bool, bool),
 }
 
-/// The words to look for, each once.
+/// The words to look for.
 #[derive(Default)]
-struct Words {
-    texts: Vec<Vec<u8>>,
-    list: Vec<Word>,
-    known: HashMap<(Vec<u8>, (bool, bool)), usize>,
-}
+struct Words(Vec<(Vec<u8>, (bool, bool), Of)>);
 
 impl Words {
     fn add(&mut self, text: Vec<u8>, open: (bool, bool), of: Of) {
-        let at = *self.known.entry((text.clone(), open)).or_insert(self.list.len());
-        if let Some(word) = self.list.get_mut(at) {
-            word.of.push(of);
-        } else {
-            self.texts.push(text);
-            self.list.push(Word { of: vec![of], open });
-        }
+        self.0.push((text, open, of));
+    }
+
+    /// Each once, with what it is of.
+    fn finish(mut self) -> (WordFinder, Vec<Word>) {
+        // The sort is stable: what a word is of stays in the order of the rules.
+        self.0.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let groups = || self.0.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1);
+        let texts: Vec<&[u8]> = groups().filter_map(|g| g.first()).map(|(text, ..)| text.as_slice()).collect();
+        let word = |g: &[(Vec<u8>, (bool, bool), Of)]| {
+            Some(Word { of: g.iter().map(|(.., of)| *of).collect(), open: g.first()?.1 })
+        };
+        (WordFinder::new(&texts), groups().filter_map(word).collect())
     }
 }
 
@@ -126,13 +128,13 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    pub(super) fn build(rules: &[Rule], table: Table, field: Field) -> Self {
+    pub(super) fn build(rules: &[Rule], needs: &[Option<Needs>], is_of_it: impl Fn(&Rule) -> bool) -> Self {
         let mut words = Words::default();
         let mut patterns = Vec::new();
         let mut bare = Vec::new();
         let mut wordless = Vec::new();
         let mut beside = BTreeMap::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == table && r.fields.contains(&field)) {
+        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| is_of_it(r)) {
             if rule.is_wordless() {
                 wordless.push(at);
             }
@@ -145,19 +147,20 @@ impl Matcher {
                 words.add(Folded::new(bare).text.into_bytes(), open, of_word);
             }
             if let Some(pattern) = &rule.pattern {
-                match literals::required(pattern) {
-                    Some(literals) => {
+                match needs.get(at).and_then(Option::as_ref) {
+                    Some(Needs::Literal(literals)) => {
                         for literal in literals {
-                            words.add(literal, (true, true), Of::Pattern(patterns.len()));
+                            words.add(literal.clone().into_bytes(), (true, true), Of::Pattern(patterns.len()));
                         }
                     }
-                    None => bare.push((patterns.len(), literals::hints(pattern))),
+                    Some(Needs::Hint(hints)) => bare.push((patterns.len(), Some(hints.clone()))),
+                    Some(Needs::Nothing) | None => bare.push((patterns.len(), None)),
                 }
                 patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
             }
         }
-        let finder = WordFinder::new(&words.texts);
-        Self { finder, words: words.list, beside, patterns, bare, wordless }
+        let (finder, words) = words.finish();
+        Self { finder, words, beside, patterns, bare, wordless }
     }
 
     /// The rules whose words stand in the first `most` octets of a folded text, in the order of the rules, each with

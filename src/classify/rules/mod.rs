@@ -28,62 +28,28 @@ mod examples;
 mod folded;
 mod literals;
 mod matcher;
+mod reader;
 mod rule;
+mod shadow;
 mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
+pub use reader::Reader;
 pub use rule::{Facts, Field, Rule, Table, When};
+pub use shadow::Shadow;
 
 use super::policy::BouncePolicy;
+use literals::Needs;
 use matcher::Matcher;
-use rule::RuleFile;
+use rule::{Prepared, RuleFile};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-/// The rule files that are part of the program.
-const EMBEDDED: &[(&str, &str)] = &[
-    ("auto_reply.toml", include_str!("auto_reply.toml")),
-    ("bounce_category.toml", include_str!("bounce_category.toml")),
-    ("bounce_code.toml", include_str!("bounce_code.toml")),
-    ("bounce_provider.toml", include_str!("bounce_provider.toml")),
-    ("challenge.toml", include_str!("challenge.toml")),
-    ("other.toml", include_str!("other.toml")),
-    ("provider.toml", include_str!("provider.toml")),
-    ("provider_host.toml", include_str!("provider_host.toml")),
-    ("receipt.toml", include_str!("receipt.toml")),
-    ("report.toml", include_str!("report.toml")),
-    ("unsubscribe.toml", include_str!("unsubscribe.toml")),
-    ("people/ar.toml", include_str!("people/ar.toml")),
-    ("people/cs.toml", include_str!("people/cs.toml")),
-    ("people/da.toml", include_str!("people/da.toml")),
-    ("people/de.toml", include_str!("people/de.toml")),
-    ("people/el.toml", include_str!("people/el.toml")),
-    ("people/en.toml", include_str!("people/en.toml")),
-    ("people/es.toml", include_str!("people/es.toml")),
-    ("people/fi.toml", include_str!("people/fi.toml")),
-    ("people/fr.toml", include_str!("people/fr.toml")),
-    ("people/he.toml", include_str!("people/he.toml")),
-    ("people/hu.toml", include_str!("people/hu.toml")),
-    ("people/id.toml", include_str!("people/id.toml")),
-    ("people/it.toml", include_str!("people/it.toml")),
-    ("people/ja.toml", include_str!("people/ja.toml")),
-    ("people/ko.toml", include_str!("people/ko.toml")),
-    ("people/nl.toml", include_str!("people/nl.toml")),
-    ("people/no.toml", include_str!("people/no.toml")),
-    ("people/pl.toml", include_str!("people/pl.toml")),
-    ("people/pt.toml", include_str!("people/pt.toml")),
-    ("people/ro.toml", include_str!("people/ro.toml")),
-    ("people/ru.toml", include_str!("people/ru.toml")),
-    ("people/sv.toml", include_str!("people/sv.toml")),
-    ("people/th.toml", include_str!("people/th.toml")),
-    ("people/tr.toml", include_str!("people/tr.toml")),
-    ("people/uk.toml", include_str!("people/uk.toml")),
-    ("people/vi.toml", include_str!("people/vi.toml")),
-    ("people/zh.toml", include_str!("people/zh.toml")),
-];
+/// The rules that are part of the program, as `build.rs` made them of the files in this folder.
+const EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
 
 /// Octets of a header that rules look at.
 const HEADER: usize = 4 * 1024;
@@ -97,6 +63,8 @@ pub enum RuleError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error("the rules that are part of the program cannot be read: build it anew")]
+    Embedded(#[source] serde_json::Error),
     #[error("rule {id}: {problem}")]
     Rule { id: String, problem: String },
     #[error("rule {id}: its pattern is no regular expression that this program takes")]
@@ -110,11 +78,14 @@ pub enum RuleError {
 /// All rules, ready to match, and the policy that goes with them.
 pub struct Rules {
     list: Vec<Rule>,
+    /// What the pattern of each needs.
+    needs: Vec<Option<Needs>>,
     /// Those that are the user's, also where they took the place of one of the program's.
     users: BTreeSet<usize>,
     /// The domains and hosts of providers.
     suffixes: BTreeMap<Field, HashMap<String, usize>>,
-    /// The fields of each table that have rules, each made when it is asked for the first time: no run asks for all.
+    /// For each field that has rules, by the leader of its tables; made when it is asked for the first time: no run asks
+    /// for all.
     matchers: BTreeMap<(Table, Field), OnceLock<Matcher>>,
     policy: BouncePolicy,
     version: String,
@@ -134,6 +105,8 @@ pub struct Match<'r> {
     pub rule: &'r Rule,
     pub start: usize,
     pub end: usize,
+    /// The end in the folded text.
+    folded_end: usize,
 }
 
 impl Match<'_> {
@@ -166,33 +139,37 @@ impl Rules {
     /// # Errors
     /// When a file is no rule file, or a rule is wrong.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let embedded = EMBEDDED.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned()));
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let embedded: Vec<Prepared> = serde_json::from_str(EMBEDDED).map_err(RuleError::Embedded)?;
+        let (mut rules, mut needs): (Vec<Rule>, Vec<Option<Needs>>) =
+            embedded.into_iter().map(|p| (p.rule, p.needs)).unzip();
         let mut users = BTreeSet::new();
-        for (number, (name, text)) in embedded.chain(files.iter().cloned()).enumerate() {
-            let file: RuleFile =
-                toml::from_str(&text).map_err(|e| RuleError::Syntax { file: name, source: Box::new(e) })?;
-            for rule in file.rule {
-                rule.check()?;
-                let at = *place.entry(rule.id.clone()).or_insert(rules.len());
-                match rules.get_mut(at) {
-                    Some(old) => *old = rule,
-                    None => rules.push(rule),
-                }
-                if number >= EMBEDDED.len() {
+        if !files.is_empty() {
+            let mut place: HashMap<String, usize> = rules.iter().map(|r| r.id.clone()).zip(0..).collect();
+            for (name, text) in files {
+                let file: RuleFile =
+                    toml::from_str(text).map_err(|e| RuleError::Syntax { file: name.clone(), source: Box::new(e) })?;
+                for rule in file.rule {
+                    rule.check()?;
+                    let needed = rule.pattern.as_deref().map(Needs::of);
+                    let at = *place.entry(rule.id.clone()).or_insert(rules.len());
+                    if let (Some(old), Some(old_needs)) = (rules.get_mut(at), needs.get_mut(at)) {
+                        (*old, *old_needs) = (rule, needed);
+                    } else {
+                        rules.push(rule);
+                        needs.push(needed);
+                    }
                     users.insert(at);
                 }
             }
         }
-        let rules = Self::build(rules, users, policy);
+        let rules = Self::build(rules, needs, users, policy);
         // What users write is tried at once; what is embedded, by a test.
         rules.tried(|at| rules.users.contains(&at))?;
         Ok(rules)
     }
 
-    fn build(rules: Vec<Rule>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
-        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (r.table, *f)));
+    fn build(rules: Vec<Rule>, needs: Vec<Option<Needs>>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
+        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (leader(r.table, *f), *f)));
         let matchers = keys.map(|key| (key, OnceLock::new())).collect();
         let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
         for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == Table::Provider) {
@@ -201,12 +178,13 @@ impl Rules {
             }
         }
         let mut digester = crate::message::Digester::default();
-        for rule in &rules {
+        digester.update(EMBEDDED.as_bytes());
+        for rule in users.iter().filter_map(|at| rules.get(*at)) {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }
         digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
         let version = digester.finish().to_string().chars().take(12).collect();
-        Self { list: rules, users, suffixes, matchers, policy, version }
+        Self { list: rules, needs, users, suffixes, matchers, policy, version }
     }
 
     /// Makes now what these rules need, which otherwise waits until a text asks for it.
@@ -223,8 +201,10 @@ impl Rules {
     }
 
     fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
-        let made = self.matchers.get(&(table, field))?;
-        Some(made.get_or_init(|| Matcher::build(&self.list, table, field)))
+        let leading = leader(table, field);
+        let made = self.matchers.get(&(leading, field))?;
+        let is_of_it = |rule: &Rule| rule.fields.contains(&field) && leader(rule.table, field) == leading;
+        Some(made.get_or_init(|| Matcher::build(&self.list, &self.needs, is_of_it)))
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -249,30 +229,15 @@ impl Rules {
     /// with its first place.
     #[must_use]
     pub fn matches(&self, table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
-        if text.is_empty() || !self.matchers.contains_key(&(table, field)) {
-            return Vec::new();
-        }
-        // A longer header is an attack.
-        let most = if matches!(field, Field::Body | Field::Copy | Field::Diagnostic) { text.len() } else { HEADER };
-        let end = text.floor_char_boundary(most);
-        self.matches_folded(table, field, &Folded::new(text.get(..end).unwrap_or_default()), usize::MAX)
+        self.matches_folded(table, field, &Folded::new(head(field, text)))
     }
 
-    /// The same for a text that was folded before, so that several tables can share the work: its
-    /// first `most` folded octets are looked at.
+    /// The same for a text that was folded before.
     #[must_use]
-    pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded, most: usize) -> Vec<Match<'_>> {
-        self.firing(table, field, folded, most, &Facts::default())
-    }
-
-    /// The rules with words that fire, given what is known besides.
-    fn firing(&self, table: Table, field: Field, folded: &Folded, most: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
-        let found = self.matcher(table, field).map(|m| m.find(folded, most)).unwrap_or_default();
-        let fires = found.into_iter().filter_map(|hit| {
-            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
-            Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end) })
-        });
-        fires.collect()
+    pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded) -> Vec<Match<'_>> {
+        let mut found = self.walk(leader(table, field), field, folded, usize::MAX);
+        found.retain(|m| m.rule.table == table);
+        found
     }
 
     /// The match that counts most: the highest confidence, then the earliest place, then the
@@ -282,10 +247,19 @@ impl Rules {
         most(self.matches(table, field, text).into_iter())
     }
 
-    /// The same for a text that was folded before.
-    #[must_use]
-    pub fn best_folded(&self, table: Table, field: Field, folded: &Folded, octets: usize) -> Option<Match<'_>> {
-        most(self.matches_folded(table, field, folded, octets).into_iter())
+    /// What fires without conditions in the first `octets` of a folded text, of all tables with this leader.
+    fn walk(&self, leader: Table, field: Field, folded: &Folded, octets: usize) -> Vec<Match<'_>> {
+        self.firing(leader, field, folded, octets, &Facts::default())
+    }
+
+    /// The rules with words that fire, given what is known besides.
+    fn firing(&self, leader: Table, field: Field, folded: &Folded, octets: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        let found = self.matcher(leader, field).map(|m| m.find(folded, octets)).unwrap_or_default();
+        let fires = found.into_iter().filter_map(|hit| {
+            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
+            Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end), folded_end: hit.end })
+        });
+        fires.collect()
     }
 
     /// What fires, given what is known besides, the match that counts most first: a rule for this provider comes before
@@ -308,7 +282,7 @@ impl Rules {
         let of = |users: bool| matcher.wordless.iter().filter(move |at| self.users.contains(at) == users);
         let mut all = of(true).chain(of(false)).filter_map(|&at| self.list.get(at));
         let fires = all.find(|rule| rule.when.holds(facts));
-        fires.map(|rule| Match { rule, start: 0, end: 0 })
+        fires.map(|rule| Match { rule, start: 0, end: 0, folded_end: 0 })
     }
 
     /// The provider of a mail domain, by the longest suffix that a provider rule names.
@@ -336,6 +310,24 @@ impl Rules {
     }
 }
 
+/// Tables that look at the same texts are looked for together: all at a subject or a sender; at a text those that ask
+/// what a machine says, and those that ask what a person says. This is the first of them.
+const fn leader(table: Table, field: Field) -> Table {
+    match (field, table) {
+        (Field::Subject | Field::From, _) | (Field::Body, Table::AutoReply | Table::Unsubscribe | Table::Intent) => {
+            Table::AutoReply
+        }
+        (Field::Body, _) => Table::Report,
+        _ => table,
+    }
+}
+
+/// What rules look at of a text: a longer header is an attack.
+fn head(field: Field, text: &str) -> &str {
+    let long = matches!(field, Field::Body | Field::Copy | Field::Diagnostic);
+    text.get(..text.floor_char_boundary(if long { text.len() } else { HEADER })).unwrap_or_default()
+}
+
 fn most<'r>(matches: impl Iterator<Item = Match<'r>>) -> Option<Match<'r>> {
     matches.reduce(|a, b| if b.by_weight(&a) == Ordering::Less { b } else { a })
 }
@@ -354,8 +346,8 @@ mod tests {
     #[test]
     fn embedded_ids_are_unique() {
         let mut seen = std::collections::BTreeSet::new();
-        for line in super::EMBEDDED.iter().flat_map(|(_, text)| text.lines()).filter(|l| l.starts_with("id = ")) {
-            assert!(seen.insert(line), "{line} stands twice: the later one hides the other");
+        for rule in Rules::embedded().expect("embedded rules are right").all() {
+            assert!(seen.insert(&rule.id), "{} stands twice", rule.id);
         }
     }
 
@@ -364,6 +356,9 @@ mod tests {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert!(!rules.all().is_empty());
         rules.tried(|_| true).expect("embedded rules can be matched");
+        for rule in rules.all() {
+            rule.check().expect("embedded rules are right");
+        }
         let wrong: Vec<String> = rules.faults().iter().map(ToString::to_string).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }

@@ -2,6 +2,7 @@
 
 use super::RuleError;
 use super::folded::Folded;
+use super::literals::Needs;
 use super::matcher;
 use crate::event::{AutoReplyType, Category, Disposition, Intent, UnsubscribeScope};
 use serde::de::DeserializeOwned;
@@ -161,7 +162,7 @@ pub struct Facts<'f> {
 }
 
 impl When {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.provider.is_empty() && self.status.is_empty() && self.smtp.is_empty() && self.command.is_empty()
     }
 
@@ -233,6 +234,13 @@ fn certain() -> f32 {
 pub(super) struct RuleFile {
     #[serde(default)]
     pub rule: Vec<Rule>,
+}
+
+/// A rule that is part of the program, as `build.rs` writes it.
+#[derive(Deserialize)]
+pub(super) struct Prepared {
+    pub rule: Rule,
+    pub needs: Option<Needs>,
 }
 
 impl Rule {

@@ -11,8 +11,10 @@ use std::collections::HashMap;
 const GRAM: usize = 4;
 /// Words of two or three octets are known by this many.
 const SHORT: usize = 2;
-/// Bits of a table's index: 16 KiB of bits for each.
-const BITS: u32 = 17;
+/// Bits of a table for each word: one in sixteen octets of a text is then looked at closer for nothing.
+const BITS_EACH: usize = 16;
+/// The largest table, by the bits of its index: 64 KiB, which stays in the processor's second cache.
+const MOST_BITS: u32 = 19;
 
 /// A word and its place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +36,11 @@ pub(super) struct WordFinder {
 }
 
 /// Some octets of words, and the words that are known by them.
-#[derive(Default)]
 struct Grams {
     /// A bit for each value that some gram may have.
     bits: Vec<u64>,
+    /// How far a spread gram is shifted to be an index of `bits`.
+    shift: u32,
     /// Where the words of a gram stand in `known`.
     places: HashMap<u32, (u32, u32), Plain>,
     known: Vec<Known>,
@@ -81,26 +84,36 @@ impl std::hash::Hasher for Spread {
     }
 }
 
-/// The place of a gram in the table of bits.
-fn slot(gram: u32) -> usize {
-    (gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+fn gram(octets: &[u8]) -> u32 {
+    match *octets {
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+        [a, b] => u32::from_le_bytes([a, b, 0, 0]),
+        _ => 0,
+    }
 }
 
-fn gram(octets: &[u8]) -> u32 {
-    octets.iter().rev().fold(0, |value, octet| (value << 8) | u32::from(*octet))
+/// Similar grams far from each other.
+const fn spread(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1)
 }
 
 impl Grams {
     fn new(mut list: Vec<(u32, Known)>) -> Self {
-        list.sort_by_key(|(gram, known)| (*gram, known.word));
-        let mut grams = Self { bits: vec![0; 1 << (BITS - 6)], ..Self::default() };
+        list.sort_unstable_by_key(|(gram, known)| (*gram, known.word));
+        let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(6, MOST_BITS);
+        let mut grams = Self {
+            bits: vec![0; 1 << (index - 6)],
+            shift: 32 - index,
+            places: HashMap::with_capacity_and_hasher(list.len(), Plain),
+            known: Vec::with_capacity(list.len()),
+        };
         for group in list.chunk_by(|a, b| a.0 == b.0) {
             let from = number(grams.known.len());
             grams.known.extend(group.iter().map(|(_, known)| *known));
             let Some((gram, _)) = group.first() else { continue };
             grams.places.insert(*gram, (from, number(grams.known.len())));
-            let slot = slot(*gram);
-            if let Some(bits) = grams.bits.get_mut(slot >> 6) {
+            let slot = spread(*gram) >> grams.shift;
+            if let Some(bits) = grams.bits.get_mut((slot >> 6) as usize) {
                 *bits |= 1 << (slot & 63);
             }
         }
@@ -110,8 +123,8 @@ impl Grams {
     /// The words that these octets of a text may belong to.
     #[inline]
     fn of(&self, gram: u32) -> &[Known] {
-        let slot = slot(gram);
-        if self.bits.get(slot >> 6).is_none_or(|bits| bits & (1 << (slot & 63)) == 0) {
+        let slot = spread(gram) >> self.shift;
+        if self.bits.get((slot >> 6) as usize).is_none_or(|bits| bits & (1 << (slot & 63)) == 0) {
             return &[];
         }
         let Some((from, to)) = self.places.get(&gram) else { return &[] };
@@ -128,7 +141,7 @@ impl WordFinder {
     pub(super) fn new<W: AsRef<[u8]>>(words: &[W]) -> Self {
         let mut counts = vec![0_u32; 1 << 16];
         // A gram's place among the counts: two that share one only seem more common.
-        let place = |octets: &[u8]| (gram(octets).wrapping_mul(0x9e37_79b1) >> 16) as usize;
+        let place = |octets: &[u8]| (spread(gram(octets)) >> 16) as usize;
         for octets in words.iter().flat_map(|word| word.as_ref().windows(GRAM)) {
             if let Some(count) = counts.get_mut(place(octets)) {
                 *count += 1;
@@ -169,12 +182,15 @@ impl WordFinder {
             }
         };
         let any_short = !self.short.known.is_empty();
-        for (at, octets) in text.windows(SHORT).enumerate() {
-            if let Some(Ok(octets)) = text.get(at..at + GRAM).map(<[u8; GRAM]>::try_from) {
-                self.long.of(u32::from_le_bytes(octets)).iter().for_each(|known| compare(at, known));
+        // The last four octets, the latest on top.
+        let mut last = 0_u32;
+        for (at, octet) in text.iter().enumerate() {
+            last = (last >> 8) | (u32::from(*octet) << 24);
+            if at + 1 >= GRAM {
+                self.long.of(last).iter().for_each(|known| compare(at + 1 - GRAM, known));
             }
-            if any_short {
-                self.short.of(gram(octets)).iter().for_each(|known| compare(at, known));
+            if any_short && at + 1 >= SHORT {
+                self.short.of(last >> 16).iter().for_each(|known| compare(at + 1 - SHORT, known));
             }
         }
     }

@@ -82,7 +82,7 @@ impl Named {
                 self.insert(local, domain);
                 self.addresses.insert(format!("{local}={domain}"));
                 for (at, _) in local.match_indices('-') {
-                    self.insert(&local[at + 1..], domain);
+                    self.insert(local.split_at(at + 1).1, domain);
                 }
             }
         }
@@ -91,7 +91,7 @@ impl Named {
     fn insert(&mut self, local: &str, domain: &str) {
         self.addresses.insert(format!("{local}@{domain}"));
         for (at, sign) in local.match_indices(['=', '+', '/', '?', '&', '\'', '`', '{', '}', '|', '!', '#', '*', '~']) {
-            let rest = &local[at + sign.len()..];
+            let rest = local.split_at(at + sign.len()).1;
             if !rest.is_empty() {
                 self.addresses.insert(format!("{rest}@{domain}"));
             }
@@ -139,15 +139,14 @@ fn hexadecimal(given: &str, sign: char) -> String {
     let mut rest = given;
     while let Some((before, after)) = rest.split_once(sign) {
         out.extend_from_slice(before.as_bytes());
-        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
-                out.push(octet);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(sign as u8);
-                rest = after;
-            }
+        let octet =
+            after.split_at_checked(2).and_then(|(digits, rest)| Some((u8::from_str_radix(digits, 16).ok()?, rest)));
+        if let Some((octet, left)) = octet {
+            out.push(octet);
+            rest = left;
+        } else {
+            out.push(sign as u8);
+            rest = after;
         }
     }
     out.extend_from_slice(rest.as_bytes());

@@ -1,0 +1,80 @@
+//! One file, or one stream: a mail, an mbox, either of them packed, or a tar.
+
+use super::archive::{Bounded, tar};
+use super::collect::Collector;
+use super::mbox::Mbox;
+use super::{Found, Out, SourceError};
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Where a tar says so (POSIX.1-1988 ustar).
+const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
+/// Octets that the first look at a stream shows.
+const LOOK: usize = 64 * 1024;
+/// A file in a packed file in a packed file is looked into; what is packed more often is no mail.
+const MAX_LAYERS: usize = 3;
+
+/// A stream whose first octets can be looked at, however little one read gives.
+fn with_look<'r>(mut from: impl Read + 'r) -> io::Result<(Vec<u8>, BufReader<Box<dyn Read + 'r>>)> {
+    let mut head = Vec::with_capacity(TAR_MARK.0 + TAR_MARK.1.len());
+    from.by_ref().take(512).read_to_end(&mut head)?;
+    let again = io::Cursor::new(head.clone()).chain(from);
+    Ok((head, BufReader::with_capacity(LOOK, Box::new(again))))
+}
+
+/// Gives the mails of a stream, by what it is. `name` decides where octets do not: `.eml` is one mail even where it
+/// begins with a "From " line.
+pub fn stream(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>) -> ControlFlow<()> {
+    layer(origin, name, from, out, 0)
+}
+
+fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth: usize) -> ControlFlow<()> {
+    let (head, mut from) = match with_look(from) {
+        Ok(looked) => looked,
+        Err(error) => return out.error(SourceError::new(origin, error)),
+    };
+    let name = name.to_ascii_lowercase();
+    if head.starts_with(&[0x1f, 0x8b]) && depth < MAX_LAYERS {
+        let inner = name.strip_suffix(".gz").map_or_else(|| name.replace(".tgz", ".tar"), str::to_owned);
+        let mut unpacked = Bounded::new(|read| MultiGzDecoder::new(BufReader::with_capacity(LOOK, read)), from);
+        return layer(origin, &inner, &mut unpacked, out, depth + 1);
+    }
+    let is_tar = head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || has_ending(&name, "tar");
+    if is_tar && depth < MAX_LAYERS {
+        return tar(origin, from, out, depth + 1);
+    }
+    if head.starts_with(b"PK\x03\x04") {
+        let error = io::Error::other("a zip cannot be read from a stream or within another archive: unpack it first");
+        return out.error(SourceError::new(origin, error));
+    }
+    mails(origin, &name, &mut from, head.starts_with(b"From "), out)
+}
+
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// What is in a file of an archive.
+pub fn member(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth: usize) -> ControlFlow<()> {
+    layer(origin, name, from, out, depth)
+}
+
+/// One mail, or those of an mbox: it begins with a "From " line; a mail whose first header is "From:" does not.
+fn mails(origin: &str, name: &str, from: &mut dyn BufRead, is_mbox: bool, out: &mut Out<'_>) -> ControlFlow<()> {
+    if !is_mbox || has_ending(name, "eml") {
+        return match Collector::new(out.max).read_all(from) {
+            Ok(raw) => out.mail(Found::at(origin.to_owned(), raw)),
+            Err(error) => out.error(SourceError::new(origin, error)),
+        };
+    }
+    for (number, mail) in Mbox::new(from, out.max).enumerate() {
+        match mail {
+            Ok(raw) => out.mail(Found::at(format!("{origin}#{}", number + 1), raw))?,
+            // What comes behind it cannot be read either.
+            Err(error) => return out.error(SourceError::new(origin, error)),
+        }
+    }
+    ControlFlow::Continue(())
+}
