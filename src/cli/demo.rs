@@ -1,7 +1,7 @@
 //! `demo`: the whole line at work with sample mails.
 
 use super::exit::fail;
-use super::poll::poll;
+use super::poll::{Stop, poll};
 use super::reports::Reports;
 use super::{Exit, table};
 use crate::classify::Rules;
@@ -82,7 +82,7 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let metrics = Arc::new(Metrics::new(rules.version(), chrono::Utc::now()));
     let ruleset = rules.version().to_owned();
     let collector = args.reports.collector();
-    let (report, exit) = poll(config, mailboxes, rules, false, &metrics, collector.clone()).await?;
+    let (report, exit) = poll(config, mailboxes, rules, false, &metrics, Stop::new()?, collector.clone()).await?;
     args.reports.write(collector.as_deref(), &ruleset, false, &report, exit);
     let count = usize::try_from(report.events().values().sum::<u64>()).unwrap_or(usize::MAX);
     let brokers = broker.bootstrap();

@@ -18,6 +18,7 @@ use chrono::Utc;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// One pass over the mailboxes.
 #[derive(Debug, clap::Args)]
@@ -65,6 +66,11 @@ impl Args {
 }
 
 pub async fn main(args: Args) -> Exit {
+    // Before anything else: a signal that comes early must not end the process in its own way.
+    let stop = match Stop::new() {
+        Ok(stop) => stop,
+        Err(error) => return fail(&Failure::new(FailureClass::Internal, &error)),
+    };
     let Setup { config, mailboxes, rules } = match args.selection.setup() {
         Ok(setup) => setup,
         Err(exit) => return exit,
@@ -72,7 +78,7 @@ pub async fn main(args: Args) -> Exit {
     let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
     let ruleset = rules.version().to_owned();
     let collector = args.reports.collector();
-    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics, collector.clone()).await;
+    let polled = poll(config, mailboxes, rules, args.dry_run, &metrics, stop, collector.clone()).await;
     if let Err(failure) = &polled {
         RunEnded::before_it_began(failure, Exit::from(failure.class).code(), Utc::now()).tell(&metrics);
     }
@@ -103,14 +109,25 @@ pub(crate) async fn poll(
     rules: Arc<Rules>,
     dry_run: bool,
     metrics: &Arc<Metrics>,
+    mut stop: Stop,
     collector: Option<Arc<Collector>>,
 ) -> Result<(RunReport, Exit), Failure> {
-    let (sink, its_ledger): (Arc<dyn Sink>, _) =
-        if dry_run { (Arc::new(LineSink::new(std::io::stdout())), None) } else { sink(&config, metrics).await? };
+    let (sink, its_ledger): (Arc<dyn Sink>, _) = if dry_run {
+        (Arc::new(LineSink::new(std::io::stdout())), None)
+    } else {
+        tokio::select! {
+            opened = sink(&config, metrics) => opened?,
+            () = stop.asked() => {
+                tracing::info!("stopped before anything was begun: the next run has it all");
+                // The question to the brokers that is under way cannot be called back.
+                std::process::exit(i32::from(Exit::Success.code()));
+            }
+        }
+    };
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
     let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
     let worker = Arc::new(worker.watched(collector.map(|c| c as Arc<dyn Observer>)));
-    let signals = tokio::spawn(stop_on_signal(Arc::clone(&worker)));
+    let signals = tokio::spawn(stop.on_signal(Arc::clone(&worker)));
     let ended = one_run(&worker, mailboxes).await;
     signals.abort();
     Ok(ended)
@@ -184,21 +201,31 @@ pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, 
 }
 
 /// SIGTERM and SIGINT end a run cleanly: what was fetched is published and committed.
-async fn stop_on_signal(worker: Arc<Worker>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+pub(crate) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// From now on the signals are waited for.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    tracing::info!("stopping: what was fetched is finished, the rest stays for the next run");
-    worker.stop();
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
-    tracing::warn!("stopping at once: what was not acknowledged stays for the next run");
-    std::process::exit(i32::from(Exit::Temporary.code()));
+
+    /// The first ends the worker's run, a second one the process.
+    async fn on_signal(mut self, worker: Arc<Worker>) {
+        self.asked().await;
+        tracing::info!("stopping: what was fetched is finished, the rest stays for the next run");
+        worker.stop();
+        self.asked().await;
+        tracing::warn!("stopping at once: what was not acknowledged stays for the next run");
+        std::process::exit(i32::from(Exit::Temporary.code()));
+    }
 }

@@ -588,7 +588,7 @@ fn message_size() -> Octets {
 }
 
 fn in_flight() -> Octets {
-    Octets(64_000_000)
+    Octets(32_000_000)
 }
 
 fn mailboxes_at_once() -> usize {

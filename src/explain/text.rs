@@ -19,11 +19,15 @@ const MOST_RIVALS: usize = 10;
 const MOST_VERDICTS: usize = 5;
 /// Where the second column begins.
 const INDENT: &str = "               ";
+/// Where the rest of a broken line begins.
+const HANGING: &str = "                 ";
 
-/// Colours, or none.
-#[derive(Debug, Clone, Copy)]
+/// How a terminal shows it: with colours or without, and how wide it is.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Paint {
     pub on: bool,
+    /// Columns at which lines are broken between words; `None`: nowhere.
+    pub width: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -102,8 +106,9 @@ pub fn write(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result
     }
     writeln!(out, "  {}", paint.tone(Tone::Name, "the mail"))?;
     for header in &it.headers {
-        let at = format!("line {}", header.line);
-        writeln!(out, "    {:<9}  {}: {}", paint.tone(Tone::Dim, &at), clean(&header.name), clean(&header.value))?;
+        let at = format!("{:<9}", format!("line {}", header.line));
+        let line = format!("{}  {}: {}", paint.tone(Tone::Dim, &at), clean(&header.name), clean(&header.value));
+        wrapped(out, "    ", INDENT, &line, paint)?;
     }
     for part in &it.outline {
         let mut line = format!("{}{}", "  ".repeat(part.depth as usize), clean(&part.mime_type));
@@ -217,12 +222,48 @@ fn because(out: &mut impl Write, it: &VerdictLine, paint: Paint) -> io::Result<(
 fn label(out: &mut impl Write, name: &str, lines: &[String], paint: Paint) -> io::Result<()> {
     for (at, line) in lines.iter().enumerate() {
         if at == 0 {
-            writeln!(out, "    {}{line}", paint.tone(Tone::Name, &format!("{name:11}")))?;
+            let line = format!("{}{line}", paint.tone(Tone::Name, &format!("{name:11}")));
+            wrapped(out, "    ", HANGING, &line, paint)?;
         } else {
-            writeln!(out, "{INDENT}{line}")?;
+            wrapped(out, INDENT, HANGING, line, paint)?;
         }
     }
     Ok(())
+}
+
+/// A line that is broken between words where the terminal ends; `first` stands before it, `next` before what follows.
+fn wrapped(out: &mut impl Write, first: &str, next: &str, line: &str, paint: Paint) -> io::Result<()> {
+    let Some(width) = paint.width else { return writeln!(out, "{first}{line}") };
+    write!(out, "{first}")?;
+    let mut column = first.len();
+    for (at, word) in line.split(' ').enumerate() {
+        let length = visible(word);
+        if at > 0 && column + 1 + length > width && column > next.len() {
+            write!(out, "\n{next}")?;
+            column = next.len();
+        } else if at > 0 {
+            write!(out, " ")?;
+            column += 1;
+        }
+        write!(out, "{word}")?;
+        column += length;
+    }
+    writeln!(out)
+}
+
+/// Characters that a terminal shows: colours take no room.
+fn visible(word: &str) -> usize {
+    let mut count = 0;
+    let mut in_code = false;
+    for c in word.chars() {
+        match (in_code, c) {
+            (true, 'm') => in_code = false,
+            (true, _) => {}
+            (false, '\u{1b}') => in_code = true,
+            (false, _) => count += 1,
+        }
+    }
+    count
 }
 
 fn evidence(it: &EvidenceLine, paint: Paint) -> String {
@@ -333,7 +374,7 @@ fn sighting(it: &Evidence, paint: Paint) -> String {
 fn walk(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result<()> {
     writeln!(out, "  {}", paint.tone(Tone::Name, "the way it came"))?;
     for step in &it.walk.steps {
-        writeln!(out, "    {}", step_line(step, paint))?;
+        wrapped(out, "    ", "      ", &step_line(step, paint), paint)?;
     }
     let end = match it.walk.end {
         BoundaryWord::Found => "the client above is the SMTP client",
@@ -349,7 +390,7 @@ fn walk(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result<()> 
         BoundaryWord::NoClientAddress => "the line names no client address: SPF is not checked",
         BoundaryWord::TooManyHops => "more lines of yours than any path has: SPF is not checked",
     };
-    writeln!(out, "    {end}")?;
+    wrapped(out, "    ", "    ", end, paint)?;
     if it.walk.below > 0 {
         let below = plural(it.walk.below as usize, "Received line");
         writeln!(out, "    {}", paint.tone(Tone::Dim, &format!("{below} below: whatever the sender wrote")))?;
@@ -475,7 +516,31 @@ fn dns(out: &mut impl Write, lines: &[DnsLine], paint: Paint) -> io::Result<()> 
             "timed_out" => line.push_str(&paint.tone(Tone::Bad, "nobody answered in time")),
             other => line.push_str(other),
         }
-        writeln!(out, "    {line} {}", paint.tone(Tone::Dim, &format!("(for {} s)", it.ttl)))?;
+        let line = format!("{line} {}", paint.tone(Tone::Dim, &format!("(for {} s)", it.ttl)));
+        wrapped(out, "    ", "      ", &line, paint)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Paint, clean, wrapped};
+
+    #[test]
+    fn lines_end_where_the_terminal_does() {
+        let broken = |line: &str, width: Option<usize>| {
+            let mut out = Vec::new();
+            wrapped(&mut out, "", "  ", line, Paint { on: false, width }).expect("writes");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(broken("one two three", Some(8)), "one two\n  three\n");
+        assert_eq!(broken("\u{1b}[32mone\u{1b}[0m two three", Some(8)), "\u{1b}[32mone\u{1b}[0m two\n  three\n");
+        assert_eq!(broken("averylongword x", Some(4)), "averylongword\n  x\n");
+        assert_eq!(broken("one two three", None), "one two three\n");
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_text() {
+        assert_eq!(clean("a\u{1b}[2Jb\tc\u{202e}\u{9b}1m"), "a·[2Jb c··1m");
+    }
 }

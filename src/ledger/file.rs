@@ -3,7 +3,9 @@
 use super::{Done, Entry, Known, Ledger, LedgerError, Seen, State};
 use crate::message::Digest;
 use chrono::{DateTime, TimeDelta, Utc};
-use redb::{Database, DatabaseError, Error, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{
+    Database, DatabaseError, Error, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
+};
 use std::path::Path;
 
 /// (mailbox, UIDL) → [`Entry`] as JSON.
@@ -37,6 +39,7 @@ impl FileLedger {
         }
         let database = redb::Builder::new().set_cache_size(CACHE).create(path).map_err(|e| match e {
             DatabaseError::DatabaseAlreadyOpen => LedgerError::InUse { path: path.to_owned() },
+            e if is_full(&e) => LedgerError::Full { path: path.to_owned(), source: Box::new(e) },
             e => LedgerError::Open { path: path.to_owned(), source: Box::new(e) },
         })?;
         let ledger = Self(database);
@@ -155,6 +158,13 @@ impl FileLedger {
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// Full disks pass; folders that are not there, or not for this user, do not.
+fn is_full(error: &DatabaseError) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let DatabaseError::Storage(StorageError::Io(error)) = error else { return false };
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn store(error: Error) -> LedgerError {

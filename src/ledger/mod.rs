@@ -109,6 +109,12 @@ pub enum LedgerError {
         #[source]
         source: Box<redb::DatabaseError>,
     },
+    #[error("ledger.file {}: the disk is full: make room, and the next run goes on", path.display())]
+    Full {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::DatabaseError>,
+    },
     #[error("ledger.file {}: another worker is using it: wait until it has ended", path.display())]
     InUse { path: PathBuf },
     #[error("ledger.file: cannot be read or written: check that the disk is not full")]

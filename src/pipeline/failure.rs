@@ -75,7 +75,7 @@ impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let class = match error {
             LedgerError::Open { .. } | LedgerError::Kafka(KafkaError::Setting(_)) => FailureClass::Configuration,
-            LedgerError::InUse { .. } | LedgerError::Store(_) => FailureClass::Temporary,
+            LedgerError::InUse { .. } | LedgerError::Full { .. } | LedgerError::Store(_) => FailureClass::Temporary,
             LedgerError::Kafka(_) | LedgerError::Unwritten { .. } => FailureClass::Kafka,
             LedgerError::Fenced { .. } => FailureClass::Fenced,
         };

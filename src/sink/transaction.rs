@@ -357,6 +357,8 @@ impl Shared {
                 .set("enable.partition.eof", "true")
                 .set("auto.offset.reset", "error")
                 .set("isolation.level", isolation)
+                // At the end a broker waits this long for more before it says that there is none.
+                .set("fetch.wait.max.ms", "10")
                 // A follower may not have everything yet.
                 .set("client.rack", "");
             config.create().map_err(|e| KafkaError::Setting(Box::new(e)))

@@ -11,8 +11,8 @@ use std::path::Path;
 
 /// Where a tar says so (POSIX.1-1988 ustar).
 const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
-/// Octets that the first look at a stream shows.
-const LOOK: usize = 64 * 1024;
+/// Octets that are read at once: most mails are smaller, and a buffer is cleared before each use.
+const LOOK: usize = 16 * 1024;
 /// A file in a packed file in a packed file is looked into; what is packed more often is no mail.
 const MAX_LAYERS: usize = 3;
 

@@ -2,7 +2,7 @@
 
 use super::metrics::{
     CategoryType, Mailbox, MailboxBoundary, MailboxKind, MailboxOutcome, MailboxResult, MailboxStatus, Metrics,
-    Outcome, ProviderType, timestamp,
+    OUTCOMES, Outcome, ProviderType, timestamp,
 };
 use crate::event::run::{DnsRun, MailboxRun, kinds};
 use crate::event::{AuthWord, Event, Verdict};
@@ -267,15 +267,7 @@ fn label(mailbox: &str) -> Mailbox {
 
 /// The outcome's name.
 fn outcome(class: Option<FailureClass>) -> &'static str {
-    match class {
-        None => "success",
-        Some(FailureClass::Internal) => "internal",
-        Some(FailureClass::Configuration) => "configuration",
-        Some(FailureClass::Fenced) => "fenced",
-        Some(FailureClass::Kafka) => "kafka",
-        Some(FailureClass::Credentials) => "credentials",
-        Some(FailureClass::Temporary) => "temporary",
-    }
+    OUTCOMES.into_iter().find(|(of, _)| *of == class).map_or("internal", |(_, name)| name)
 }
 
 fn whole(number: u64) -> i64 {

@@ -1,5 +1,6 @@
 //! The metrics, their names and their labels.
 
+use crate::pipeline::FailureClass;
 use chrono::{DateTime, Utc};
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +21,19 @@ const PREFIX: &str = "reply_ingest";
 const LONG: [f64; 11] = [0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0];
 const AGES: [f64; 10] = [10.0, 60.0, 300.0, 900.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0, 259_200.0, 604_800.0];
 const SHORT: [f64; 12] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// How runs and passes end.
+pub(super) const OUTCOMES: [(Option<FailureClass>, &str); 7] = [
+    (None, "success"),
+    (Some(FailureClass::Internal), "internal"),
+    (Some(FailureClass::Configuration), "configuration"),
+    (Some(FailureClass::Fenced), "fenced"),
+    (Some(FailureClass::Kafka), "kafka"),
+    (Some(FailureClass::Credentials), "credentials"),
+    (Some(FailureClass::Temporary), "temporary"),
+];
+/// What becomes of mails.
+const OF_MAILS: [&str; 4] = ["published", "known", "before_start", "refused"];
 
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
 pub(super) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -237,10 +251,22 @@ impl Metrics {
         }
     }
 
-    /// These mailboxes are in the configuration: one without a good pass yet says so.
+    /// These mailboxes are in the configuration: one without a good pass yet says so. What an alert waits for begins
+    /// at 0: the first failure of a counter that began with it would be no increase.
     pub fn mailboxes(&self, known: &[&str]) {
+        let outcomes = || OUTCOMES.into_iter().map(|(_, name)| name.to_owned());
+        for outcome in outcomes() {
+            drop(self.runs.get_or_create(&Outcome { outcome }));
+        }
         for name in known {
-            drop(self.mailbox_success.get_or_create(&Mailbox { mailbox: (*name).to_owned() }));
+            let mailbox = || (*name).to_owned();
+            drop(self.mailbox_success.get_or_create(&Mailbox { mailbox: mailbox() }));
+            for outcome in outcomes() {
+                drop(self.passes.get_or_create(&MailboxOutcome { mailbox: mailbox(), outcome }));
+            }
+            for outcome in OF_MAILS {
+                drop(self.mails.get_or_create(&MailboxOutcome { mailbox: mailbox(), outcome: outcome.to_owned() }));
+            }
         }
     }
 

@@ -122,7 +122,7 @@ fn consumers_read_the_binary_mode_and_topics_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(kafka) = available(Kafka::start(&folder.path().join("k"))) else { return };
     create_topics(&kafka, &["campaign.mail", "campaign.runs", "campaign.bounces"]);
-    create_compacted(&kafka, "campaign.mail.ledger");
+    create_compacted(&kafka, &["campaign.mail.ledger"]);
     let samples = Samples::make().expect("samples");
     let settings = "  mode: binary\n  topics: {bounce: campaign.bounces}\ndelivery: exactly_once\n";
     poll_samples(&samples, &kafka.bootstrap(), settings);

@@ -7,9 +7,12 @@
 
 mod check;
 mod consumers;
+mod faults;
 mod harness;
 mod line;
 mod logins;
+mod metrics;
 mod once;
 mod pop3;
 mod run;
+mod run_proof;

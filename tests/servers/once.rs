@@ -1,4 +1,5 @@
-//! `delivery: exactly_once` on real servers: a consumer of committed records sees each mail once, whatever is killed.
+//! `delivery: exactly_once` on real servers: a consumer of committed records sees each mail once.
+//! `faults` has what happens when things break.
 
 use crate::harness::dovecot::Dovecot;
 use crate::harness::kafka::Kafka;
@@ -16,11 +17,6 @@ use std::time::Duration;
 
 const USER: &str = "a";
 const QUIET: Duration = Duration::from_secs(4);
-
-/// Kills in the loop; more by this variable.
-fn kills() -> u64 {
-    std::env::var("REPLY_INGEST_TEST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
-}
 
 struct Setup {
     folder: tempfile::TempDir,
@@ -113,27 +109,6 @@ fn each_mail_is_seen_once_after_passes_and_a_broker_that_stops() {
     setup.kafka.restart();
     assert_exit(start(&config), 0);
     assert_eq!(setup.dovecot.count(USER), 0);
-    setup.assert_each_once(mails);
-}
-
-#[test]
-fn each_mail_is_seen_once_however_often_the_worker_is_killed() {
-    let Some(setup) = Setup::new() else { return };
-    let config = setup.config("l");
-    let mut mails = 0;
-    let mut killed = 0;
-    for round in 0..kills() {
-        mails += setup.seed(400, 10 + round);
-        let mut worker = start(&config);
-        // From before the login to after the end, with steps that no period of the worker's fits.
-        std::thread::sleep(Duration::from_millis(150 + round * 277 % 1_500));
-        killed += u64::from(worker.try_wait().expect("is there").is_none());
-        worker.kill().expect("kills");
-        worker.wait().expect("ends");
-    }
-    assert_exit(start(&config), 0);
-    eprintln!("{killed} of {} workers were killed before their end", kills());
-    assert_eq!(setup.dovecot.count(USER), 0, "nothing is left");
     setup.assert_each_once(mails);
 }
 

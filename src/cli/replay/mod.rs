@@ -217,7 +217,8 @@ impl Replay {
     /// Prints events or explanations.
     async fn print(&mut self, args: &Args) -> Result<Exit, Exit> {
         let (explained, format, filter) = (args.explain, args.format, args.filter.clone());
-        let paint = Paint { on: colours(args.color) };
+        let width = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+        let paint = Paint { on: colours(args.color), width: width.map(|(w, _)| usize::from(w.0).max(60)) };
         let turn = move |judge: &Judge, seen: Seen| {
             let events: Vec<&Event> = seen.judged.events.iter().filter(|e| filter.takes(e)).collect();
             if events.is_empty() {

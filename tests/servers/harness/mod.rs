@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod consumer;
 pub mod courier;
 pub mod dovecot;
 pub mod kafka;
@@ -14,6 +15,7 @@ pub mod maildir;
 pub mod pop3_server;
 pub mod ports;
 mod process;
+pub mod running;
 pub mod shapes;
 
 use rdkafka::ClientConfig;
@@ -56,6 +58,11 @@ pub fn available<T>(server: Result<T, Missing>) -> Option<T> {
     }
 }
 
+/// The program under test; another build by `REPLY_INGEST_TEST_PROGRAM`.
+pub fn program() -> PathBuf {
+    std::env::var_os("REPLY_INGEST_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_reply-ingest").into(), Into::into)
+}
+
 /// A file below `tests/servers`.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(name)
@@ -70,20 +77,21 @@ pub fn consumers() -> Result<PathBuf, Missing> {
 
 /// Creates topics of three partitions.
 pub fn create_topics(kafka: &kafka::Kafka, names: &[&str]) {
-    let of = |name| NewTopic::new(name, 3, TopicReplication::Fixed(1));
-    create(kafka, &names.iter().copied().map(of).collect::<Vec<_>>());
+    create(kafka, names, "delete");
 }
 
-/// Creates a topic that a ledger can be.
-pub fn create_compacted(kafka: &kafka::Kafka, name: &str) {
-    create(kafka, &[NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("cleanup.policy", "compact")]);
+/// Creates topics for ledgers.
+pub fn create_compacted(kafka: &kafka::Kafka, names: &[&str]) {
+    create(kafka, names, "compact");
 }
 
-fn create(kafka: &kafka::Kafka, topics: &[NewTopic<'_>]) {
+fn create(kafka: &kafka::Kafka, names: &[&str], policy: &str) {
     let admin: AdminClient<_> =
         ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().expect("an admin client");
+    let topic = |name| NewTopic::new(name, 3, TopicReplication::Fixed(1)).set("cleanup.policy", policy);
+    let topics: Vec<NewTopic<'_>> = names.iter().copied().map(topic).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for result in runtime.block_on(admin.create_topics(topics, &AdminOptions::new())).expect("creates topics") {
+    for result in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("creates topics") {
         result.expect("creates the topic");
     }
 }
