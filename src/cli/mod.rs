@@ -64,7 +64,7 @@ enum Command {
     Token(token::Args),
     /// Find, and remove, what this program has stored about a person.
     Forget(forget::Args),
-    /// Print a published JSON Schema: event, run, dead-letter, explain or config.
+    /// Print a published JSON Schema, or the AsyncAPI document.
     Schema(schema::Args),
     /// Print the completions of a shell.
     Completions(manual::Completions),

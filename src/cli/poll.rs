@@ -53,11 +53,7 @@ pub struct Args {
 
 impl Args {
     fn mode(&self) -> Mode {
-        Mode {
-            dry_run: self.dry_run,
-            allow_deletes: self.allow_deletes,
-            retry_dead_letters: self.retry_dead_letters,
-        }
+        Mode { dry_run: self.dry_run, allow_deletes: self.allow_deletes, retry_dead_letters: self.retry_dead_letters }
     }
 
     /// Metrics that do not arrive are spoken of; the run's exit code says how the run went.

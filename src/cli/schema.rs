@@ -1,18 +1,21 @@
 //! `schema`: the published JSON Schemas.
 
 use super::Exit;
-use crate::event::schema::published;
+use crate::event::asyncapi;
+use crate::event::schema::{Published, published};
 
-/// Print a published JSON Schema.
+/// Print a published JSON Schema, or the `AsyncAPI` document.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
 pub struct Args {
-    /// event, run, dead-letter, explain or config; without a name, their list.
+    /// event, run, dead-letter, explain, config or asyncapi; without a name, their list.
     name: Option<String>,
 }
 
 pub fn main(args: &Args) -> Exit {
-    let schemas = published();
+    let mut schemas = published();
+    let document = schemas.iter().find(|s| s.name == "event").map(|s| asyncapi::document(&s.schema));
+    schemas.extend(document.map(|schema| Published { name: "asyncapi", file: asyncapi::FILE, schema }));
     let Some(name) = &args.name else {
         for schema in &schemas {
             println!("{:12} {}", schema.name, schema.file);

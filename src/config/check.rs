@@ -15,7 +15,7 @@ use crate::classify::{BouncePolicy, speaks_of_the_address};
 use crate::correlate::{self, At, Correlator, Problem};
 use crate::event::AddressMode;
 use reqwest::Url;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The shortest key that addresses may be hashed with.
@@ -35,6 +35,13 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
     let brokers = kafka.key("brokers");
     if config.kafka.brokers.is_empty() {
         checks.report(&brokers, &[&brokers], "the list is empty: name at least one broker as host:port");
+    }
+    checks.topic(&kafka.key("topic"), &config.kafka.topic);
+    for (kind, topic) in &config.kafka.topics {
+        checks.topic(&kafka.key("topics").key(kind.as_str()), topic);
+    }
+    if let Some(topic) = &config.kafka.run_topic {
+        checks.topic(&kafka.key("run_topic"), topic);
     }
     let property = kafka.key("properties").key("sasl.password");
     if checks.given(&property) == Given::Yes
@@ -70,6 +77,14 @@ struct Checks<'c> {
     found: &'c mut Findings,
 }
 
+/// The topics of events and summaries.
+fn written_to(config: &Config) -> BTreeSet<&str> {
+    let kafka = &config.kafka;
+    let named =
+        kafka.topics.values().map(String::as_str).chain(config.mailboxes.iter().filter_map(|m| m.topic.as_deref()));
+    named.chain(kafka.run_topic.as_deref()).chain([kafka.topic.as_str()]).collect()
+}
+
 impl Checks<'_> {
     /// Reports `problem` at `at`, unless one of the settings that it is `about` is not what the file says.
     fn report(&mut self, at: &Path, about: &[&Path], problem: impl Into<String>) {
@@ -91,15 +106,15 @@ impl Checks<'_> {
 
     /// The places of a list's `count` items: those that could not be read were left out.
     fn items(&self, list: &Path, count: usize) -> Vec<Path> {
-        (0..).map(|at| list.item(at)).filter(|item| !self.found.holes.contains_key(item)).take(count).collect()
+        self.found.items(list, count)
     }
 
     fn topics(&mut self, root: &Path, kafka: &Path, config: &Config) {
         let ledger = root.key("ledger").key("topic");
-        let events = [Some(config.kafka.topic.as_str()), config.kafka.run_topic.as_deref()];
+        let events = written_to(config);
         if config.ledger.topic.as_deref().is_some_and(|topic| topic.trim().is_empty()) {
             self.report(&ledger, &[&ledger], "the name is empty: name a topic, or take the line away");
-        } else if config.ledger.topic.as_deref().is_some_and(|topic| events.contains(&Some(topic))) {
+        } else if config.ledger.topic.as_deref().is_some_and(|topic| events.contains(topic)) {
             self.report(
                 &ledger,
                 &[&ledger],
@@ -121,10 +136,11 @@ impl Checks<'_> {
     fn dead_letters(&mut self, setting: &Path, config: &Config) {
         let kafka = &config.kafka;
         if let Some(topic) = &kafka.dead_letters {
-            let others = [Some(kafka.topic.as_str()), kafka.run_topic.as_deref(), config.ledger_topic()];
+            let mut others = written_to(config);
+            others.extend(config.ledger_topic());
             if topic.trim().is_empty() {
                 self.report(setting, &[setting], "the name is empty: name a topic, or take the line away");
-            } else if others.into_iter().flatten().any(|other| other == topic.as_str()) {
+            } else if others.contains(topic.as_str()) {
                 self.report(setting, &[setting], "another setting names this topic too: dead letters need their own");
             }
         } else if self.given(setting) == Given::No {
@@ -201,10 +217,22 @@ impl Checks<'_> {
                 "`tls: none` has no TLS version: take tls_min away, or use `tls: implicit` or `tls: starttls`";
             self.report(&key("tls_min"), &[&key("tls")], problem);
         }
+        if let Some(topic) = &mailbox.topic {
+            self.topic(&key("topic"), topic);
+        }
         self.login(setting, mailbox);
         self.trust(&key("trust"), &mailbox.trust);
         if let Some(privacy) = &mailbox.privacy {
             self.privacy(&key("privacy"), privacy);
+        }
+    }
+
+    /// A name that Kafka takes for a topic.
+    fn topic(&mut self, setting: &Path, topic: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !(1..=249).contains(&topic.len()) || !topic.chars().all(plain) || matches!(topic, "." | "..") {
+            let problem = "is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores";
+            self.report(setting, &[setting], problem);
         }
     }
 

@@ -17,10 +17,11 @@ const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// Reads the files that `config` names.
 pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &mut Findings) {
     let list = Path::default().key("correlators");
-    for (at, correlator) in config.correlators.iter_mut().enumerate() {
+    let items = found.items(&list, config.correlators.len());
+    for (item, correlator) in items.iter().zip(&mut config.correlators) {
         for (key, lookup) in [("lookup", &mut correlator.lookup), ("from", &mut correlator.from)] {
             let Some(lookup) = lookup else { continue };
-            let setting = list.item(at).key(key).key("file");
+            let setting = item.key(key).key("file");
             if !found.is_sure(&setting) {
                 continue;
             }

@@ -4,7 +4,7 @@ use super::secret::Secret;
 use super::units::{Octets, Share, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
-use crate::event::{AddressMode, MailboxRole, TextMode};
+use crate::event::{AddressMode, Kind, MailboxRole, TextMode};
 use crate::ledger::State;
 use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
@@ -116,6 +116,9 @@ pub struct Mailbox {
     pub login: LoginMethod,
     #[serde(default)]
     pub role: Option<MailboxRole>,
+    /// Where this mailbox's events go, of whatever kind, instead of `kafka.topics` and `kafka.topic`.
+    #[serde(default)]
+    pub topic: Option<String>,
     #[serde(default)]
     pub retention: Retention,
     /// Whether `retention` holds for mails that became dead letters too. By default they stay: a dead letter has only
@@ -335,6 +338,12 @@ pub struct Kafka {
     /// Where the events go.
     #[serde(default = "default_topic")]
     pub topic: String,
+    /// Topics of kinds that do not go to `topic`: `{ bounce: campaign.bounces }`. A mailbox's own `topic` comes first.
+    #[serde(default)]
+    pub topics: BTreeMap<Kind, String>,
+    /// How an event lies in a record.
+    #[serde(default)]
+    pub mode: Mode,
     /// Where the summary of each run goes; by default the events' topic.
     #[serde(default)]
     pub run_topic: Option<String>,
@@ -393,6 +402,17 @@ fn transactional_id() -> String {
 
 fn ack_timeout() -> Span {
     Span::seconds(60)
+}
+
+/// The content mode of `CloudEvents`' Kafka binding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The value is the whole event, attributes and data.
+    #[default]
+    Structured,
+    /// The value is the data alone; the attributes stand in headers that begin with `ce_`.
+    Binary,
 }
 
 /// What Kafka's consumers can rely on.

@@ -50,6 +50,11 @@ impl Findings {
         !self.unsure.iter().chain(self.holes.keys()).any(|p| p.touches(path))
     }
 
+    /// The places of a list's `count` items: those that could not be read were left out.
+    pub(super) fn items(&self, list: &Path, count: usize) -> Vec<Path> {
+        (0..).map(|at| list.item(at)).filter(|item| !self.holes.contains_key(item)).take(count).collect()
+    }
+
     /// A secret or a variable without a value: a mistake, or a warning where that is allowed.
     pub(super) fn absent(&mut self, secrets: Secrets, mistake: Mistake, path: Path) {
         self.unsure.insert(path);

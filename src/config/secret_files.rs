@@ -21,10 +21,10 @@ pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &m
     let mut files = Files { tree, secrets, found };
     let root = Path::default();
     let list = root.key("mailboxes");
-    for (at, mailbox) in config.mailboxes.iter_mut().enumerate() {
-        let setting = list.item(at);
+    let items = files.found.items(&list, config.mailboxes.len());
+    for (setting, mailbox) in items.iter().zip(&mut config.mailboxes) {
         let Mailbox { password, password_file, privacy, oauth, .. } = mailbox;
-        files.take(&setting, "password", password, password_file.as_ref());
+        files.take(setting, "password", password, password_file.as_ref());
         if let Some(privacy) = privacy {
             files.privacy(&setting.key("privacy"), privacy);
         }
@@ -39,12 +39,13 @@ pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &m
     files.take(&root.key("kafka"), "sasl_password", sasl_password, sasl_password_file.as_ref());
     files.privacy(&root.key("privacy"), &mut config.privacy);
     let list = root.key("correlators");
-    for (at, correlator) in config.correlators.iter_mut().enumerate() {
-        let keys = list.item(at).key("verify").key("keys");
+    let items = files.found.items(&list, config.correlators.len());
+    for (item, correlator) in items.iter().zip(&mut config.correlators) {
         let Some(verify) = &mut correlator.verify else { continue };
-        for (number, key) in verify.keys.iter_mut().enumerate() {
+        let keys = files.found.items(&item.key("verify").key("keys"), verify.keys.len());
+        for (setting, key) in keys.iter().zip(&mut verify.keys) {
             let VerifyKey { key, key_file, .. } = key;
-            files.take(&keys.item(number), "key", key, key_file.as_ref());
+            files.take(setting, "key", key, key_file.as_ref());
         }
     }
 }

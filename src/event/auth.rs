@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Auth {
     pub basis: AuthBasis,
+    /// SPF (RFC 7208): whether the sender's domain lets this client send. Absent where there was nothing to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spf: Option<AuthResult>,
     /// One for each signature that was looked at.
     #[serde(default)]
     pub dkim: Vec<AuthResult>,
+    /// DMARC (RFC 7489): whether the domain in From is proven. Absent where there was nothing to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dmarc: Option<AuthResult>,
+    /// The mail's ARC chain; absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arc: Option<ArcAuth>,
     /// What the receiving server stated in a trusted Authentication-Results header.
@@ -24,7 +27,9 @@ pub struct Auth {
     /// Whether the receiver's verdict and ours differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<bool>,
+    /// Oddities worth an alert.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("examples" = [["multiple_from"]]))]
     pub signals: Vec<AuthSignal>,
 }
 
@@ -47,9 +52,11 @@ pub struct AuthResult {
     pub result: AuthWord,
     /// The domain checked: SPF identity, DKIM d=, DMARC From domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["example.org"]))]
     pub domain: Option<String>,
     /// DKIM s=.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["s1"]))]
     pub selector: Option<String>,
     /// Whether the domain is aligned with From.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +69,7 @@ pub struct AuthResult {
     pub header_index: Option<u32>,
     /// Why, in a few words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["no record"]))]
     pub reason: Option<String>,
 }
 
@@ -140,13 +148,18 @@ pub enum DmarcPolicy {
 pub struct ReceiverAuth {
     /// Absent where the server writes none, as Microsoft's do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["mx.example.com"]))]
     pub authserv_id: Option<String>,
+    /// What it stated of SPF.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spf: Vec<AuthResult>,
+    /// What it stated of DKIM, for each signature.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dkim: Vec<AuthResult>,
+    /// What it stated of DMARC.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dmarc: Vec<AuthResult>,
+    /// What it stated of ARC.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arc: Vec<AuthResult>,
 }
@@ -161,13 +174,19 @@ pub struct AuthContext {
     pub header_index: Option<u32>,
     /// Our host that took the mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["mx1.example.com"]))]
     pub by: Option<String>,
+    /// Address of the client that handed the mail over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["192.0.2.17", "2001:db8::17"]))]
     pub client_ip: Option<String>,
+    /// The name by which that client introduced itself (HELO or EHLO).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["mail.example.org"]))]
     pub helo: Option<String>,
     /// The envelope sender; empty for the null sender of bounces and automatic answers; absent where it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["ana@example.org", ""]))]
     pub mail_from: Option<String>,
     /// Where the envelope sender was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,34 +1,41 @@
-//! The CloudEvents 1.0 envelope, structured mode.
+//! The CloudEvents 1.0 envelope.
 
 use super::data::{CorrelationStatus, EventData};
 use super::run::RunData;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One published event: CloudEvents 1.0 in structured mode, the same in Kafka's value, in a file
-/// and on the terminal.
+/// One published event (CloudEvents 1.0): the same in a file, on the terminal, and in Kafka's value in structured mode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope<D> {
+    /// The version of CloudEvents.
     #[schemars(extend("const" = "1.0"))]
     pub specversion: String,
     /// The event's `dedupe_key`, or another id where a replay changed the verdict; for a run its id.
+    #[schemars(extend("examples" = ["8c6f1f0a3b5d7e90112233445566778899aabbccddeeff001122334455667788"]))]
     pub id: String,
     /// `/mailboxes/NAME`; for a run `/runs`.
+    #[schemars(extend("examples" = ["/mailboxes/replies"]))]
     pub source: String,
     /// A configurable prefix, the kind and the version: `org.reply-ingest.bounce.v1`.
     #[serde(rename = "type")]
+    #[schemars(extend("examples" = ["org.reply-ingest.bounce.v1"]))]
     pub event_type: String,
     /// `campaign/ID` when the campaign is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["campaign/spring26"]))]
     pub subject: Option<String>,
     /// When it happened: the event's `occurred_at`; for a run, when it ended.
     pub time: DateTime<Utc>,
+    /// The form of `data`.
     #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: String,
+    /// The schema of the event; its last part is the major version.
     pub dataschema: String,
     /// Kafka's message key: the recipient's, so that one person's events stay in order.
     pub partitionkey: String,
+    /// What the event says.
     pub data: D,
 }
 
@@ -81,25 +88,5 @@ impl RunEvent {
             partitionkey: data.run_id.clone(),
             data,
         }
-    }
-}
-
-impl<D> Envelope<D> {
-    /// The CloudEvents attributes as Kafka headers, so that a consumer can filter without parsing
-    /// the value (CloudEvents Kafka binding, section 3.2.4).
-    #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("content-type", "application/cloudevents+json; charset=UTF-8".to_owned()),
-            ("ce_specversion", self.specversion.clone()),
-            ("ce_id", self.id.clone()),
-            ("ce_source", self.source.clone()),
-            ("ce_type", self.event_type.clone()),
-            ("ce_time", self.time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-        ];
-        if let Some(subject) = &self.subject {
-            headers.push(("ce_subject", subject.clone()));
-        }
-        headers
     }
 }

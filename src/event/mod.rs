@@ -3,6 +3,7 @@
 //! Takes what the stations before it found and gives an [`Event`]; [`privacy`] is the one point at
 //! which addresses and words are left out or hashed, before any sink sees the event.
 
+pub mod asyncapi;
 mod auth;
 mod cloud;
 mod data;

@@ -10,20 +10,35 @@ use std::collections::BTreeMap;
 /// What one pass over the mailboxes did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunData {
+    /// Version of this structure: a new minor version only adds fields.
     #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
+    #[schemars(extend("examples" = ["1.0"]))]
     pub schema_version: String,
+    /// One pass over the mailboxes; events have it in `ingest.run_id`.
+    #[schemars(extend("examples" = ["20261127T055438Z-8c2da284"]))]
     pub run_id: String,
+    /// Version of the program.
+    #[schemars(extend("examples" = ["0.1.0"]))]
     pub worker_version: String,
+    /// Digest of the rules that judged the mails.
+    #[schemars(extend("examples" = ["4d08dd9f5b77"]))]
     pub ruleset_version: String,
+    /// When the run began, UTC.
+    #[schemars(extend("examples" = ["2026-11-27T05:54:38Z"]))]
     pub started_at: DateTime<Utc>,
+    /// When it ended, UTC.
+    #[schemars(extend("examples" = ["2026-11-27T05:54:51Z"]))]
     pub ended_at: DateTime<Utc>,
     /// Why the run ended before everything was done; absent where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_early: Option<EndedEarly>,
     /// The exit code that the process ended with.
+    #[schemars(extend("examples" = [0]))]
     pub exit_code: u8,
+    /// What was done in each mailbox.
     pub mailboxes: Vec<MailboxRun>,
     /// Events published, by kind, over all mailboxes.
+    #[schemars(extend("examples" = [{"bounce": 12, "reply": 3}]))]
     pub events: BTreeMap<Kind, u64>,
     /// What name resolution did.
     #[serde(default)]
@@ -68,18 +83,26 @@ pub struct LatencyRun {
     pub p50_ms: u64,
     /// … and 95 of 100 this long.
     pub p95_ms: u64,
+    /// The longest, in milliseconds.
+    #[schemars(extend("examples" = [412]))]
     pub max_ms: u64,
 }
 
 /// Verdicts on the mails of one pass, each mail counted once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthRun {
+    /// Mails by result of SPF.
+    #[schemars(extend("examples" = [{"pass": 10, "none": 2}]))]
     pub spf: BTreeMap<AuthWord, u64>,
     /// Signatures, not mails.
     pub dkim: BTreeMap<AuthWord, u64>,
+    /// Mails by result of DMARC.
     pub dmarc: BTreeMap<AuthWord, u64>,
+    /// Mails by result of their ARC chain.
     pub arc: BTreeMap<AuthWord, u64>,
+    /// Mails by whether the hop at which they entered our network was found.
     pub boundary: BTreeMap<BoundaryWord, u64>,
+    /// Mails by oddity.
     pub signals: BTreeMap<AuthSignal, u64>,
     /// Mails about which the receiver and this program differ.
     pub disagreements: u64,
@@ -110,6 +133,8 @@ impl AuthRun {
 /// What one pass did in one mailbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailboxRun {
+    /// The mailbox's name in the configuration.
+    #[schemars(extend("examples" = ["replies"]))]
     pub id: String,
     /// Mails that lay in the mailbox.
     pub listed: u64,
@@ -121,6 +146,7 @@ pub struct MailboxRun {
     pub known: u64,
     /// Mails left alone because they are older than the mailbox's start.
     pub before_start: u64,
+    /// Mails deleted from the mailbox.
     pub deleted: u64,
     /// Mails that the run would have deleted if a guard had not withheld it.
     #[serde(default)]
@@ -136,10 +162,14 @@ pub struct MailboxRun {
     /// Mails whose events could not be published, and about which a dead letter was.
     #[serde(default)]
     pub dead_lettered: u64,
+    /// Octets of the mails that were fetched.
+    #[schemars(extend("examples" = [1_048_576]))]
     pub octets: u64,
     /// Mails written to the archive.
     #[serde(default)]
     pub archived: u64,
+    /// How long the pass took, in milliseconds.
+    #[schemars(extend("examples" = [12873]))]
     pub duration_ms: u64,
     /// Events published, by kind.
     pub events: BTreeMap<Kind, u64>,
@@ -148,6 +178,7 @@ pub struct MailboxRun {
     pub auth: AuthRun,
     /// Why the pass ended early: one line, without addresses or passwords.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["the server refused the password"]))]
     pub failure: Option<String>,
 }
 

@@ -113,6 +113,7 @@ pub struct Failure {
     /// Hard, soft or undetermined, by policy from category and codes. Only for a bounce.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub bounce_type: Option<BounceType>,
+    /// Why it failed, in one word.
     pub category: Category,
     /// Whether the servers called it permanent: by the class (5 or 4) of the reply's own codes, else of
     /// `reported_status`; where two disagree, it is not. Absent where no code says so. A delay never is.
@@ -121,32 +122,46 @@ pub struct Failure {
     /// Who received, such as `gmail` or `microsoft`: by the name of the server that answered, else by the recipient's
     /// domain. Absent where neither is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["gmail"]))]
     pub provider: Option<String>,
     /// The report's Action field, as written, in lower case.
+    #[schemars(extend("examples" = ["failed"]))]
     pub action: Option<String>,
     /// The most specific enhanced status code that is literally there: the remote server's reply,
     /// else the report's Status field. Never invented.
     #[schemars(regex(pattern = r"^[245]\.[0-9]{1,3}\.[0-9]{1,3}$"))]
+    #[schemars(extend("examples" = ["5.1.1"]))]
     pub status: Option<String>,
     /// The SMTP reply code that is literally there.
     #[schemars(range(min = 200, max = 599))]
+    #[schemars(extend("examples" = [550]))]
     pub smtp_code: Option<u16>,
     /// The report's Status field, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["5.1.1"]))]
     pub reported_status: Option<String>,
     /// What the servers said, shortened.
+    #[schemars(extend("examples" = ["550 5.1.1 User unknown"]))]
     pub diagnostic: Option<String>,
+    /// The server that wrote the report.
+    #[schemars(extend("examples" = ["mx1.example.com"]))]
     pub reporting_mta: Option<String>,
+    /// The server that refused the mail.
+    #[schemars(extend("examples" = ["mx.example.org"]))]
     pub remote_mta: Option<String>,
+    /// The SMTP command that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["RCPT TO"]))]
     pub smtp_command: Option<String>,
+    /// Until when the server goes on trying, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2026-11-17T07:50:00Z"]))]
     pub will_retry_until: Option<DateTime<Utc>>,
     /// By policy: mail this address no more. Only for a matched hard bounce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppress: Option<bool>,
-    /// True where correlators are configured and none ties the report to a campaign: perhaps a report on mail that
-    /// somebody else sent in our name. Do nothing to the recipient because of it.
+    /// True where nothing ties the report to a campaign and this recipient: perhaps a report on mail that somebody else
+    /// sent in our name. Do nothing to the recipient because of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backscatter: bool,
 }
@@ -291,12 +306,19 @@ impl Category {
 /// A delivery that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivered {
+    /// How it was delivered, by the report's Action field.
     pub action: DeliveredAction,
+    /// The report's enhanced status code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2.1.5"]))]
     pub status: Option<String>,
+    /// The server that wrote the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["mx1.example.com"]))]
     pub reporting_mta: Option<String>,
+    /// The server that took the mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["mx.example.org"]))]
     pub remote_mta: Option<String>,
 }
 
@@ -315,20 +337,31 @@ pub enum DeliveredAction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Complaint {
     /// RFC 5965 section 3.1: abuse, fraud, virus, other and so on.
+    #[schemars(extend("examples" = ["abuse"]))]
     pub feedback_type: String,
+    /// How the report is written.
     pub format: ComplaintFormat,
+    /// The program that wrote the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["FeedbackGenerator/1.0"]))]
     pub user_agent: Option<String>,
+    /// The address from which the mail was sent, as the report has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["192.0.2.17"]))]
     pub source_ip: Option<String>,
+    /// The domain that the report holds responsible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["campaigns.example.com"]))]
     pub reported_domain: Option<String>,
     /// How many complaints the report stands for.
     #[schemars(range(min = 1))]
+    #[schemars(extend("examples" = [1]))]
     pub incidents: u32,
     /// Whether the complainer's address was blanked out (RFC 6590).
     pub recipient_redacted: bool,
+    /// When the reported mail had arrived, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2026-11-12T07:50:00Z"]))]
     pub arrival_date: Option<DateTime<Utc>>,
 }
 
@@ -346,10 +379,14 @@ pub enum ComplaintFormat {
 /// An answer by a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AutoReply {
+    /// What the machine says.
     #[serde(rename = "type")]
     pub reply_type: AutoReplyType,
+    /// The day on which the person is back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2026-12-01"]))]
     pub returns_on: Option<NaiveDate>,
+    /// Whom the answer names instead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternate_contacts: Vec<Party>,
     /// True when the person will not come back to this address.
@@ -370,16 +407,21 @@ pub enum AutoReplyType {
 /// A wish to get no more mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unsubscribe {
+    /// How the person said so.
     pub via: UnsubscribeVia,
+    /// What the person does not want any more.
     pub scope: UnsubscribeScope,
     /// The earliest deadline that the configuration sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2026-11-14T07:50:00Z"]))]
     pub honor_by: Option<DateTime<Utc>>,
-    /// True where correlators are configured and none ties the mail to a campaign: anyone can write a From. Have a
-    /// person look before an address is taken off a list.
+    /// True where nothing ties the mail to a campaign and this person: anyone can write a From. Have somebody look
+    /// before an address is taken off a list.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
+    /// The rule whose words were found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["unsubscribe.body.en"]))]
     pub phrase_rule: Option<String>,
 }
 
@@ -407,8 +449,10 @@ pub enum UnsubscribeScope {
 pub struct Reply {
     /// `unknown` unless a rule is sure.
     pub intent: Intent,
+    /// How sure that is: 1 is certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(extend("examples" = [0.9]))]
     pub intent_confidence: Option<f32>,
 }
 
@@ -454,7 +498,9 @@ impl Intent {
 /// A read receipt (RFC 8098).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
+    /// What became of the mail.
     pub disposition: Disposition,
+    /// Whether the person sent the receipt or the program by itself.
     pub mode: ReceiptMode,
 }
 
@@ -506,12 +552,14 @@ pub struct Challenge {
 pub struct Other {
     /// `arf_not_spam`, `arf_auth_failure`, `dmarc_report`, `tls_report`, `calendar`,
     /// `newsletter`, `spam`, `backscatter` and others to come.
+    #[schemars(extend("examples" = ["dmarc_report"]))]
     pub subtype: String,
 }
 
 /// Nothing fitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unclassified {
+    /// Why nothing fits.
     pub reason: UnclassifiedReason,
     /// The kind that came closest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

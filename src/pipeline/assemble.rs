@@ -8,6 +8,7 @@ use crate::event::{
 };
 use crate::message::{self, Address, Mail, RawMail};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a subject that are published.
 const MAX_SUBJECT: usize = 500;
@@ -59,6 +60,23 @@ pub struct Around<'a> {
     pub ingested_at: DateTime<Utc>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub auth: Option<Auth>,
+    /// Ids of recipients that stand for several persons of this mail: for whom, nobody knows.
+    pub ambiguous: BTreeSet<String>,
+}
+
+/// The ids of recipients that were found for more than one person. A token names one, and whose it is cannot be read
+/// from an id that is no address; a report that adds others to it must not have all of them suppressed.
+pub fn ambiguous(findings: &[Finding], correlations: &[Correlation]) -> BTreeSet<String> {
+    let mut persons: BTreeMap<&str, String> = BTreeMap::new();
+    let mut out = BTreeSet::new();
+    for (finding, correlation) in findings.iter().zip(correlations) {
+        let (Some(id), Some(recipient)) = (correlation.recipient_id.as_deref(), &finding.recipient) else { continue };
+        let person = recipient.normalised();
+        if Address::parse(id).is_none() && *persons.entry(id).or_insert_with(|| person.clone()) != person {
+            out.insert(id.to_owned());
+        }
+    }
+    out
 }
 
 /// The data of one event, everything in clear: privacy comes after.
@@ -80,7 +98,10 @@ pub fn data(
         (None, true) => sender.clone(),
         (None, false) => None,
     };
-    let verdict = settle(finding.verdict.clone(), &correlation, recipient.as_ref(), occurred_at, line);
+    let named = !names_another(&correlation, recipient.as_ref())
+        && !correlation.recipient_id.as_ref().is_some_and(|id| around.ambiguous.contains(id));
+    let matched = correlation.status == CorrelationStatus::Matched && named;
+    let verdict = settle(finding.verdict.clone(), matched, occurred_at, line);
     EventData {
         schema_version: SCHEMA_VERSION.to_owned(),
         dedupe_key: dedupe_key(&around.place.mailbox, &around.raw.digest(), ordinal),
@@ -155,24 +176,16 @@ fn occurred(mail: &Mail<'_>, finding: &Finding, around: &Around<'_>) -> (DateTim
 
 /// What depends on more than the mail: nobody is suppressed on the word of a report that no
 /// campaign of ours asked for.
-fn settle(
-    mut verdict: Verdict,
-    correlation: &Correlation,
-    recipient: Option<&Address>,
-    occurred_at: DateTime<Utc>,
-    line: &Line,
-) -> Verdict {
-    let matched = correlation.status == CorrelationStatus::Matched && !names_another(correlation, recipient);
-    let stray = !matched && line.correlates();
+fn settle(mut verdict: Verdict, matched: bool, occurred_at: DateTime<Utc>, line: &Line) -> Verdict {
     match &mut verdict {
         Verdict::Bounce { bounce } => {
             let policy = line.rules().policy();
             bounce.suppress = Some(matched && policy.suppresses(bounce.bounce_type, bounce.category));
-            bounce.backscatter = stray;
+            bounce.backscatter = !matched;
         }
-        Verdict::Delay { delay } => delay.backscatter = stray,
+        Verdict::Delay { delay } => delay.backscatter = !matched,
         Verdict::Unsubscribe { unsubscribe } => {
-            unsubscribe.unverified = stray;
+            unsubscribe.unverified = !matched;
             unsubscribe.honor_by = occurred_at.checked_add_signed(line.settings().honor_within);
         }
         _ => {}

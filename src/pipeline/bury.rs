@@ -10,7 +10,7 @@ use super::line::policy;
 use super::publish::{Dead, Publisher, broken_by, finished};
 use super::session::Finished;
 use crate::event::dead_letter::{self, DeadLetter, DeadLetterData, MissingEvent};
-use crate::event::{Event, MailboxRef, SCHEMA_VERSION, dedupe_key};
+use crate::event::{Event, Kind, MailboxRef, SCHEMA_VERSION, dedupe_key};
 use crate::ledger::{Done, Seen, State};
 use crate::message::Digest;
 use crate::pop3::{Listed, Retry};
@@ -119,9 +119,10 @@ impl Publisher {
 
     fn topic_is_wrong(&self, reason: &str) -> Broken {
         let message = format!(
-            "{} mails in a row are refused by the topic {} ({reason}): it is the topic's settings, max.message.bytes \
-             first; once they are right, `poll --retry-dead-letters` takes up those that became dead letters",
-            self.pass.refused_in_a_row, self.worker.topic
+            "{} mails in a row are refused ({reason}): it is the settings of the topics ({}), max.message.bytes first; once \
+             they are right, `poll --retry-dead-letters` takes up those that became dead letters",
+            self.pass.refused_in_a_row,
+            self.worker.topics.of_events().into_iter().collect::<Vec<_>>().join(", ")
         );
         Broken { failure: Failure { class: FailureClass::Kafka, message }, retry: Retry::No }
     }
@@ -138,11 +139,13 @@ impl Publisher {
         });
         let of_mailbox = self.mailbox.privacy.as_ref().unwrap_or(&self.worker.config.privacy);
         let privacy = policy(of_mailbox).stamp(now);
+        // Where several kinds were to go to several topics, the first refused them all.
+        let kind = first.map_or(Kind::Unclassified, |data| data.verdict.kind());
         let data = DeadLetterData {
             schema_version: SCHEMA_VERSION.to_owned(),
             reason: refusal.reason,
             detail: dead_letter::detail(&refusal.detail),
-            topic: self.worker.topic.to_string(),
+            topic: self.worker.topics.of_event(&self.mailbox.name, kind).to_string(),
             mailbox: MailboxRef { id: self.mailbox.name.clone(), role: self.mailbox.role },
             uidl: ready.listed.uidl.clone(),
             digest_sha256: ready.digest.to_string(),
@@ -162,12 +165,6 @@ impl Publisher {
         // No event has this ordinal.
         let id = dedupe_key(&self.mailbox.name, &ready.digest, usize::MAX);
         let letter = DeadLetter::of_mail(line.type_prefix(), id, data);
-        Record {
-            topic: Arc::clone(topic),
-            key: letter.partitionkey.clone(),
-            // Strings and numbers: writing them cannot fail.
-            value: serde_json::to_vec(&letter).unwrap_or_default(),
-            headers: letter.headers(),
-        }
+        self.worker.encoder.dead_letter(Arc::clone(topic), &letter)
     }
 }

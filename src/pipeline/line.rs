@@ -245,7 +245,8 @@ impl Line {
         record: Option<Recorded>,
     ) -> Judged {
         let ingested_at = record.as_ref().map_or(now, Recorded::checked_at);
-        let around = Around { raw, place, uidl, origin, now, ingested_at, delivered_at: None, auth: None };
+        let (delivered_at, auth, ambiguous) = (None, None, BTreeSet::new());
+        let around = Around { raw, place, uidl, origin, now, ingested_at, delivered_at, auth, ambiguous };
         if let Ok(judged) = AssertUnwindSafe(self.stations(around.clone(), record)).catch_unwind().await {
             judged
         } else {
@@ -269,11 +270,11 @@ impl Line {
         let answers;
         (around.auth, answers) = self.authenticate(&mail, &around, record.as_ref()).await;
         let sight = Sight::new(&mail);
-        let events = findings
-            .iter()
-            .enumerate()
-            .map(|(ordinal, finding)| {
-                let correlation = self.correlators.correlate(&sight, finding);
+        let correlations: Vec<_> = findings.iter().map(|f| self.correlators.correlate(&sight, f)).collect();
+        around.ambiguous = assemble::ambiguous(&findings, &correlations);
+        let events = (0..)
+            .zip(findings.iter().zip(correlations))
+            .map(|(ordinal, (finding, correlation))| {
                 self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
             })
             .collect();
@@ -389,11 +390,6 @@ impl Line {
 
     pub(super) fn settings(&self) -> &LineSettings {
         &self.settings
-    }
-
-    /// Whether there are correlators at all.
-    pub(super) fn correlates(&self) -> bool {
-        !self.correlators.is_empty()
     }
 
     pub(super) fn publishes_header(&self, name: &str) -> bool {

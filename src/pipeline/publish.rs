@@ -25,8 +25,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 const BATCH: usize = 500;
 /// Mails written to the archive side by side: most of the time is spent waiting for the disk.
 const ARCHIVED_AT_ONCE: usize = 16;
-/// Octets of an event; Kafka's default limit is 1,000,000 for a record with its headers.
-const MAX_EVENT: usize = 900_000;
 
 /// A judged mail on its way to the sink.
 pub(super) struct Ready {
@@ -280,45 +278,22 @@ impl Worker {
     /// # Errors
     /// When one cannot be published as it is.
     pub fn records(&self, events: &[Event]) -> Result<Vec<Record>, Refusal> {
-        events
-            .iter()
-            .map(|event| {
-                let mut value = octets(event)?;
-                if value.len() > MAX_EVENT {
-                    value = octets(&lean(event.clone()))?;
-                }
-                Ok(Record {
-                    topic: Arc::clone(&self.topic),
-                    key: event.partitionkey.clone(),
-                    value,
-                    headers: event.headers(),
-                })
-            })
-            .collect()
+        let record = |event: &Event| {
+            keeps_its_promises(event)?;
+            let topic = self.topics.of_event(&event.data.mailbox.id, event.data.verdict.kind());
+            Ok(self.encoder.event(topic, event))
+        };
+        events.iter().map(record).collect()
     }
 }
 
-/// An event as it is published. One that breaks a promise of its schema is better missing, and spoken of.
-fn octets(event: &Event) -> Result<Vec<u8>, Refusal> {
-    let invalid = |detail: String| Refusal { reason: DeadReason::InvalidEvent, detail };
+/// An event that breaks a promise of its schema is better missing, and spoken of.
+fn keeps_its_promises(event: &Event) -> Result<(), Refusal> {
     let data = &event.data;
     let in_clear = [&data.sender, &data.recipient].into_iter().flatten().any(|party| party.address.is_some());
     if in_clear && data.privacy.addresses != AddressMode::Clear {
-        return Err(invalid("an event holds an address that its privacy withholds".to_owned()));
+        let detail = "an event holds an address that its privacy withholds".to_owned();
+        return Err(Refusal { reason: DeadReason::InvalidEvent, detail });
     }
-    serde_json::to_vec(event).map_err(|error| invalid(format!("an event cannot be written: {error}")))
-}
-
-/// What a stranger can make long, left out: a mail must not stay in its mailbox for ever because
-/// its event is larger than Kafka takes.
-fn lean(mut event: Event) -> Event {
-    event.data.auth = None;
-    if let Some(original) = &mut event.data.original {
-        original.headers.clear();
-    }
-    if let Some(content) = &mut event.data.content {
-        content.text = None;
-        content.signature = None;
-    }
-    event
+    Ok(())
 }

@@ -5,12 +5,12 @@ use super::failure::{Failure, FailureClass};
 use super::line::Line;
 use super::pass::pass;
 use crate::archive::{Archive, ArchiveError, Swept};
-use crate::config::{Config, Guards, Limits, Mailbox};
+use crate::config::{Config, Guards, Limits, Mailbox, Mode};
 use crate::event::run::{DnsRun, EndedEarly, MailboxRun, RunData};
 use crate::event::{Event, Kind, RunEvent};
 use crate::ledger::Ledger;
 use crate::message::Digest;
-use crate::sink::{Outcome, Record, Sink};
+use crate::sink::{Encoder, Outcome, Sink, Topics};
 use crate::telemetry::{Metrics, PassEnded};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -89,7 +89,9 @@ pub struct Worker {
     pub ledger: Arc<dyn Ledger>,
     /// Where the raw mails are kept, if anywhere.
     pub archive: Option<Archive>,
-    pub topic: Arc<str>,
+    pub topics: Topics,
+    /// How events become records.
+    pub encoder: Encoder,
     /// Events go to the sink; nothing is recorded or deleted.
     pub dry_run: bool,
     /// Mails that became dead letters are tried again.
@@ -120,14 +122,17 @@ impl Worker {
         clock: fn() -> DateTime<Utc>,
     ) -> Self {
         let shared = Shared::new(&config.limits);
-        let topic = Arc::from(config.kafka.topic.as_str());
+        // A dry run writes no records but lines, and a line is a whole event.
+        let encoder = Encoder::new(if dry_run { Mode::Structured } else { config.kafka.mode });
+        let topics = Topics::of(&config);
         Self {
             config,
             line,
             sink,
             ledger,
             archive: None,
-            topic,
+            topics,
+            encoder,
             dry_run,
             retry_dead_letters: false,
             access: Arc::clone(&shared.access),
@@ -365,13 +370,7 @@ impl Worker {
             archive_removed: report.archive_removed,
         };
         let event = RunEvent::of_run(self.line.type_prefix(), data);
-        let topic = self.config.kafka.run_topic.as_deref().map_or_else(|| Arc::clone(&self.topic), Arc::from);
-        let record = Record {
-            topic,
-            key: event.partitionkey.clone(),
-            value: serde_json::to_vec(&event).unwrap_or_default(),
-            headers: event.headers(),
-        };
+        let record = self.encoder.run(self.topics.of_run(), &event);
         let reason = match self.sink.publish(vec![vec![record]]).await.pop() {
             Some(Outcome::Published) | None => return Ok(()),
             Some(Outcome::Refused(refusal)) => refusal.detail,

@@ -4,18 +4,22 @@
 //! (this mail will never pass) or failed (nothing passes now). The pipeline deletes a mail only
 //! after its own records were acknowledged; a flush of everything is never taken for that.
 
+mod encode;
 mod halves;
 mod kafka;
 mod lines;
 mod producer;
 mod reader;
+mod routing;
 mod topic_ledger;
 mod topics;
 mod transaction;
 
+pub use encode::Encoder;
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
 pub use reader::read_to_end;
+pub use routing::Topics;
 pub use topic_ledger::TopicLedger;
 pub use topics::{Purpose, TopicFacts, create_topics, judge, settings_of, wanted};
 pub use transaction::TransactionalKafka;

@@ -3,8 +3,8 @@
 //! Topics are made on request only, by `check --create-topics`: a poll that made a missing ledger would take a mistyped
 //! or deleted one for a mailbox from which nothing was published yet, and publish everything again.
 
-use super::KafkaError;
 use super::kafka::connection;
+use super::{KafkaError, Topics};
 use crate::config::{Config, Kafka};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -64,14 +64,15 @@ pub struct TopicSettings {
 #[must_use]
 pub fn wanted(config: &Config) -> Vec<(String, Purpose)> {
     let kafka = &config.kafka;
+    let events = Topics::of(config);
     let named = [
-        (Some(kafka.topic.as_str()), Purpose::Events),
         (kafka.run_topic.as_deref(), Purpose::Runs),
         (kafka.dead_letters.as_deref(), Purpose::DeadLetters),
         (config.ledger_topic(), Purpose::Ledger),
     ];
+    let named = named.into_iter().filter_map(|(name, purpose)| Some((name?, purpose)));
     let mut topics: Vec<(String, Purpose)> = Vec::new();
-    for (name, purpose) in named.into_iter().filter_map(|(name, purpose)| Some((name?, purpose))) {
+    for (name, purpose) in events.of_events().into_iter().map(|name| (name, Purpose::Events)).chain(named) {
         if topics.iter().all(|(known, _)| known != name) {
             topics.push((name.to_owned(), purpose));
         }

@@ -34,7 +34,7 @@ pub(super) const OUTCOMES: [(Option<FailureClass>, &str); 8] = [
     (Some(FailureClass::Temporary), "temporary"),
 ];
 /// What becomes of mails.
-const OF_MAILS: [&str; 4] = ["published", "known", "before_start", "refused"];
+const OF_MAILS: [&str; 5] = ["published", "known", "before_start", "refused", "dead_letter"];
 
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
 pub(super) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;

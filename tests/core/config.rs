@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use reply_ingest::config::{self, Retention, Secrets, Start, Tls, TokenSource};
+use reply_ingest::event::Kind;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -39,8 +40,11 @@ fn the_full_file_is_full() {
     let mut names = Vec::new();
     properties(&schema.schema, &mut names);
     assert!(names.len() > 50, "the names are found");
-    // Under `bounces.types` any category may stand, and none must.
-    for name in names.iter().filter(|name| reply_ingest::event::Category::named(name).is_none()) {
+    // Under `bounces.types` any category may stand, under `kafka.topics` any kind, and none must.
+    let free = |name: &str| {
+        reply_ingest::event::Category::named(name).is_some() || Kind::ALL.iter().any(|kind| kind.as_str() == name)
+    };
+    for name in names.iter().filter(|name| !free(name)) {
         assert!(text.contains(&format!("{name}:")), "`{name}` is not in config/reply-ingest.full.yaml");
     }
 }
@@ -223,6 +227,18 @@ fn every_mistake_is_named_with_its_place() {
             "9:17: correlator y: in: the list is empty: write header:NAME, original:NAME, original:*, dsn:FIELD or thread",
             "9:30: correlator y: pattern: the pattern has a brace without its partner",
         ]),
+        // A place behind an item that cannot be read is the one in the file.
+        (m("correlators:\n  - [x]\n  - {id: y, lookup: {file: /nowhere.csv}}\n  - id: z\n    address: 'r+{campaign}.{sig}@r.example'\n    verify: {keys: [x, {id: k, key_file: /nowhere.key}]}\n"), &[
+            "8:5: correlators[0]: expected settings as `key: value`, found a list",
+            "9:28: correlator y: lookup.file: cannot read the file /nowhere.csv: No such file or directory (os error 2)",
+            "12:21: correlator z: verify.keys[0]: expected settings as `key: value`, found `x`",
+            "12:42: correlator z: verify.keys[1].key_file: cannot read the file /nowhere.key: No such file or directory (os error 2)",
+        ]),
+        (instead("kafka: {", "kafka: {topic: 'a b', topics: {bounce: 'c/d'}, "), &[
+            "1:16: kafka.topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
+            "1:40: kafka.topics.bounce: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
+        ]),
+        (m("    topic: ''\n"), &["7:12: mailbox a: topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores"]),
         (instead("kafka: {", "kafka: {sasl_password: x, properties: {sasl.password: y}, "), &[
             "1:55: kafka.properties.sasl.password: sasl.password is given twice: keep sasl_password_file",
         ]),

@@ -4,6 +4,7 @@
 
 mod arc;
 mod arc_suite;
+mod asyncapi;
 mod authres;
 mod authres_trust;
 mod boundary;
@@ -11,6 +12,7 @@ mod config;
 mod contract;
 mod core_is_pure;
 mod correlation;
+mod correlation_lines;
 mod dkim;
 mod dmarc;
 mod dns;

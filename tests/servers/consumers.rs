@@ -1,7 +1,7 @@
 //! What others do with the events: consumers in Python and Java on a real broker, and the SQL of schemas/README.md.
 
 use crate::harness::kafka::Kafka;
-use crate::harness::{available, consumers, create_topics};
+use crate::harness::{available, consumers, create_compacted, create_topics};
 use chrono::DateTime;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -113,6 +113,64 @@ fn consumers_in_python_and_java_read_what_the_schema_says() {
         let output = read(language);
         assert_eq!((answer(&output)["invalid"].clone(), output.status.success()), (json!(1), false), "{language}");
     }
+}
+
+/// Binary mode, a topic for bounces and one for a mailbox, all in transactions: consumers get the same events.
+#[test]
+fn consumers_read_the_binary_mode_and_topics_of_their_own() {
+    let Some(script) = available(consumers()) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(kafka) = available(Kafka::start(&folder.path().join("k"))) else { return };
+    create_topics(&kafka, &["campaign.mail", "campaign.runs", "campaign.bounces"]);
+    create_compacted(&kafka, &["campaign.mail.ledger"]);
+    let samples = Samples::make().expect("samples");
+    let settings = "  mode: binary\n  topics: {bounce: campaign.bounces}\ndelivery: exactly_once\n";
+    poll_samples(&samples, &kafka.bootstrap(), settings);
+    let kinds = kinds_of(&samples);
+    let (bounces, others): (BTreeMap<&str, u64>, BTreeMap<_, _>) = kinds.into_iter().partition(|(k, _)| *k == "bounce");
+    for (topic, kinds) in [("campaign.bounces", bounces), ("campaign.mail", others)] {
+        let records: u64 = kinds.values().sum();
+        assert!(records > 0, "{topic}");
+        for language in ["python", "java"] {
+            let output = Command::new(&script)
+                .args([language, &kafka.bootstrap(), topic])
+                .arg(schema())
+                .output()
+                .expect("starts");
+            let mut counts = answer(&output);
+            let elsewhere = counts.as_object_mut().and_then(|c| c.remove("elsewhere"));
+            assert_eq!(elsewhere, (language == "java").then_some(json!(0)));
+            let expected = json!({"records": records, "invalid": 0, "duplicates": 0, "kinds": kinds});
+            assert_eq!(counts, expected, "{language} {topic}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    // The values are the data alone, which no consumer takes for a whole event.
+    let records = demo::consume(&kafka.bootstrap(), "campaign.bounces", 1, WAIT).expect("reads");
+    let value: Value = serde_json::from_slice(&records[0].value).expect("is JSON");
+    assert_eq!((value["kind"].clone(), value.get("specversion")), (json!("bounce"), None));
+}
+
+/// The document passes the reader that AsyncAPI's own tools are made of.
+#[test]
+fn the_asyncapi_document_is_one() {
+    let Some(script) = available(consumers()) else { return };
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/asyncapi.json");
+    let check = |document: &Path| {
+        let output = Command::new(&script).arg("asyncapi").arg(document).output().expect("the script starts");
+        (answer(&output), output.status.success())
+    };
+    let (found, good) = check(&document);
+    assert!(good, "{found}");
+    assert_eq!(found["channels"], json!(["campaign.mail", "campaign.runs"]));
+    assert_eq!(found["messages"].as_array().map(Vec::len), Some(24), "eleven kinds and the run, in two modes: {found}");
+    // It does look: a channel that is not there is found.
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = folder.path().join("broken.json");
+    let text = fs::read_to_string(&document).expect("reads");
+    let text = text.replace("./event-v1", &format!("{}/event-v1", document.parent().expect("a folder").display()));
+    fs::write(&broken, text.replace("#/channels/runs\"", "#/channels/rnus\"")).expect("writes");
+    let (found, good) = check(&broken);
+    assert!(!good && found["wrong"].to_string().contains("rnus"), "{found}");
 }
 
 /// One event that a sample must make.
