@@ -54,7 +54,7 @@ enum Command {
     /// Is everything in place? Checks the configuration, then mailboxes, Kafka and DNS; changes nothing unless asked to.
     Check(check::Args),
     /// Judge mails from files: prints one event a line.
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     /// Show the whole line at work with sample mails: no configuration, no network.
     #[cfg(feature = "demo")]
     Demo(demo::Args),
@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
             Command::Poll(args) => poll::main(args).await,
             Command::Run(args) => run::main(args).await,
             Command::Check(args) => check::main(args).await,
-            Command::Replay(args) => replay::main(args).await,
+            Command::Replay(args) => replay::main(*args).await,
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::main(args).await,
             Command::Rules(args) => rules::main(&args).await,
