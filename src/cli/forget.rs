@@ -53,6 +53,7 @@ pub async fn main(args: Args) -> Exit {
         Err(failure) => fail(&failure),
     };
     ledger(&config);
+    dead_letters(&config);
     if let Err(failure) = answers(&config) {
         exit = fail(&failure);
     }
@@ -128,6 +129,16 @@ fn ledger(config: &Config) {
     println!(
         "\nledger ({place})\n  holds mailbox names, the server's ids, digests and times: no addresses and no words. Nothing \
          is removed, so that a mail that is still in its mailbox is not published again"
+    );
+}
+
+/// Kafka takes nothing out of the middle of a topic: dead letters go by its retention.
+fn dead_letters(config: &Config) {
+    let Some(topic) = &config.kafka.dead_letters else { return };
+    println!(
+        "\ndead letters (topic {topic})\n  with `privacy.addresses: clear` they have up to 30 headers of the mails whose events \
+         could not be published, addresses among them, until the topic's retention removes them (90 days where \
+         `check --create-topics` made it). `replay --dead-letters` prints them"
     );
 }
 

@@ -87,9 +87,11 @@ pub struct ArcAuth {
     /// none, pass, fail, temperror.
     pub result: AuthWord,
     /// d= of the newest seal.
+    #[schemars(extend("examples" = ["lists.example.org"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// s= of the newest seal.
+    #[schemars(extend("examples" = ["2026a"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
     /// How many sets the chain has.
@@ -99,6 +101,7 @@ pub struct ArcAuth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attested: Option<ReceiverAuth>,
     /// Why, in a few words.
+    #[schemars(extend("examples" = ["the newest seal has an invalid signature"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

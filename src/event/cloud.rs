@@ -32,8 +32,10 @@ pub struct Envelope<D> {
     #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: String,
     /// The schema of the event; its last part is the major version.
+    #[schemars(extend("examples" = ["urn:reply-ingest:schema:event:1"]))]
     pub dataschema: String,
     /// Kafka's message key: the recipient's, so that one person's events stay in order.
+    #[schemars(extend("examples" = ["3fd8bb1301c930f6df27af49c5c674f4fb14a906e173d0bc6e897ba3bb86d5b4"]))]
     pub partitionkey: String,
     /// What the event says.
     pub data: D,

@@ -28,6 +28,7 @@ pub struct EventData {
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub dedupe_key: String,
     /// The first id of the event that this re-classification replaces.
+    #[schemars(extend("examples" = ["3601a897b18fcd15fdffe34f44e79c3f09f79602002e39c8a1c074cccbf8443f"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<String>,
     /// When it happened, UTC.

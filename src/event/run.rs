@@ -152,6 +152,7 @@ pub struct MailboxRun {
     #[serde(default)]
     pub deletes_withheld: u64,
     /// The guard that withheld deletes: `max_deletes`, `max_delete_share` or `max_unclassified_share`.
+    #[schemars(extend("examples" = ["max_delete_share"]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<String>,
     /// Whether mails were left for the next run because this one had to end (`ended_early` says why). No failure.
