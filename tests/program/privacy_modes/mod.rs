@@ -16,6 +16,7 @@ use reply_ingest::demo::{self, Broker, DnsServer, Samples};
 use reply_ingest::event::privacy::{Key, Policy};
 use reply_ingest::event::{AddressMode, TextMode, schema::published};
 use reply_ingest::message::RawMail;
+use reply_ingest::message::to_crlf;
 use reply_ingest::pipeline::{Line, LineSettings, Place};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -192,7 +193,8 @@ fn nobody_is_named_in_what_leaves_the_program() {
     // Each mail takes a question and an answer to the mailbox: of the many under `tests/golden` some are enough here.
     let every_mail = subjects(&samples).into_iter().enumerate();
     let subjects: Vec<Subject> = every_mail.filter(|(at, s)| s.in_every_mode || at % 50 == 0).map(|(_, s)| s).collect();
-    let mails: Vec<Vec<u8>> = subjects.iter().map(|s| s.mail.clone()).collect();
+    // As they come over POP3.
+    let mails: Vec<Vec<u8>> = subjects.iter().map(|s| to_crlf(&s.mail).into_owned()).collect();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let dns = runtime.block_on(DnsServer::start(samples.zone.clone())).expect("a name server");
