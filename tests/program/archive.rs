@@ -1,6 +1,7 @@
 //! The archive: every mail is there before its events are, comes back with the same verdicts, and what cannot be kept is
 //! neither published nor deleted.
 
+use crate::events::{by_id, program};
 use crate::scripted::{self, Server};
 use futures_util::TryStreamExt;
 use reply_ingest::archive::{Archive, Reference};
@@ -13,28 +14,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
-
-async fn program(arguments: &[&str], folder: &Path) -> Output {
-    let mut command = tokio::process::Command::from(Command::new(env!("CARGO_BIN_EXE_reply-ingest")));
-    command.args(arguments).current_dir(folder).output().await.expect("starts")
-}
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Events by their ids, without what differs from run to run.
-fn by_id<'a>(lines: impl Iterator<Item = &'a [u8]>) -> BTreeMap<String, Value> {
-    let event = |line: &[u8]| {
-        let mut event: Value = serde_json::from_slice(line).expect("an event");
-        let data = event["data"].as_object_mut().expect("data");
-        data.remove("ingest").expect("is there");
-        data.remove("observed_at").expect("is there");
-        (event["id"].as_str().expect("an id").to_owned(), event)
-    };
-    lines.filter(|line| !line.is_empty()).map(event).collect()
 }
 
 async fn consumed(broker: &Broker, topic: &'static str, count: usize, wait: u64) -> Vec<Vec<u8>> {

@@ -1,32 +1,12 @@
 //! What was recorded when a mail was ingested gives the same verdicts when its zone is gone.
 
+use crate::events::{by_id, program};
 use reply_ingest::demo::{
     Broker, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, RUN_TOPIC, Samples, TOPIC, configuration_file,
     consume,
 };
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
-
-async fn program(arguments: &[&str], folder: &Path) -> Output {
-    let mut command = tokio::process::Command::from(Command::new(env!("CARGO_BIN_EXE_reply-ingest")));
-    command.args(arguments).current_dir(folder).output().await.expect("starts")
-}
-
-/// Events by their ids, without what differs from run to run.
-fn by_id<'a>(lines: impl Iterator<Item = &'a [u8]>) -> BTreeMap<String, Value> {
-    let event = |line: &[u8]| {
-        let mut event: Value = serde_json::from_slice(line).expect("an event");
-        let data = event["data"].as_object_mut().expect("data");
-        data.remove("ingest").expect("is there");
-        data.remove("observed_at").expect("is there");
-        (event["id"].as_str().expect("an id").to_owned(), event)
-    };
-    lines.map(event).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_events_without_the_zone() {

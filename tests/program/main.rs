@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod dns_record;
 mod endings;
+mod events;
 mod fatal;
 mod faults;
 mod privacy_modes;
