@@ -35,7 +35,10 @@ impl Folded {
         let mut shift: isize = 0;
         let mut gap = false;
         let mut broken = false;
-        for (at, c) in original.char_indices() {
+        let mut rest = original;
+        while let Some(c) = rest.chars().next() {
+            let at = original.len() - rest.len();
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
             if c.is_whitespace() || c == '\u{200b}' {
                 gap = true;
                 broken |= c == '\n';
@@ -54,7 +57,16 @@ impl Folded {
             }
             match c {
                 '’' | '‘' | 'ʼ' => text.push('\''),
-                _ if c.is_ascii() => text.push(c.to_ascii_lowercase()),
+                _ if c.is_ascii() => {
+                    // The rest of its word, as far as it is ASCII.
+                    let more = rest.bytes().take_while(|octet| octet.is_ascii() && !is_space(*octet)).count();
+                    let (word, behind) = rest.split_at_checked(more).unwrap_or_default();
+                    let from = text.len();
+                    text.push(c);
+                    text.push_str(word);
+                    text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
+                    rest = behind;
+                }
                 _ => text.extend(c.to_lowercase()),
             }
         }
