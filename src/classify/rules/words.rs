@@ -275,7 +275,7 @@ impl WordFinder {
         tail.iter_mut().zip(last).for_each(|(to, octet)| *to = *octet);
         self.look(tail.get(..last.len() + 7).unwrap_or_default(), from, within, &mut places);
         for (at, kind) in places {
-            let Some(grams) = self.at_starts.iter().chain(&self.anywhere).nth(usize::from(kind)) else { continue };
+            let Some(grams) = self.at_starts.iter().chain(&self.anywhere).nth(kind) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
                 let word = self.word(known.word);
                 let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
@@ -289,8 +289,8 @@ impl WordFinder {
 
     /// Collects the places behind which seven octets follow and at which some gram may stand, each with the number of
     /// the grams. `within`: whether the octet before is a letter or digit of ASCII; given back for the last one.
-    fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, u8)>) -> bool {
-        const LONG: u8 = AT_STARTS.len() as u8;
+    fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, usize)>) -> bool {
+        const LONG: usize = AT_STARTS.len();
         let [long, short] = &self.anywhere;
         let mut before = if within { JOINS } else { 0 };
         for (at, eight @ [octet, ..]) in octets.array_windows::<8>().enumerate() {
