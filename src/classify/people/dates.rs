@@ -46,7 +46,8 @@ pub fn returns_on(text: &str, sent: Option<DateTime<Utc>>) -> Option<NaiveDate> 
     if !text.bytes().any(|octet| octet.is_ascii_digit()) {
         return None;
     }
-    let lower = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().replace(['’', 'ʼ'], "'") };
+    let lower =
+        if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().replace(['’', 'ʼ'], "'") };
     let tokens = tokens(&lower);
     let mut best: Option<(Cue, NaiveDate)> = None;
     let mut doubt = false;

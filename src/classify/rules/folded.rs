@@ -110,9 +110,8 @@ impl Folded {
 
     /// Whether a hit cuts no word at either end. An open end may stand within a word.
     pub(super) fn is_whole(&self, start: usize, end: usize, (open_start, open_end): (bool, bool)) -> bool {
-        let joins = |a: Option<char>, b: Option<char>| {
-            matches!((a, b), (Some(a), Some(b)) if is_letter(a) && is_letter(b))
-        };
+        let joins =
+            |a: Option<char>, b: Option<char>| matches!((a, b), (Some(a), Some(b)) if is_letter(a) && is_letter(b));
         let (Some(before), Some(hit), Some(after)) =
             (self.text.get(..start), self.text.get(start..end), self.text.get(end..))
         else {

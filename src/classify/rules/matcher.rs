@@ -52,10 +52,8 @@ impl Words {
         // The sort is stable: what a word is of stays in the order of the rules.
         self.0.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let groups = || self.0.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1);
-        let texts: Vec<_> = groups()
-            .filter_map(|g| g.first())
-            .map(|(text, (open, _), _)| words::Word { text, open: *open })
-            .collect();
+        let texts: Vec<_> =
+            groups().filter_map(|g| g.first()).map(|(text, (open, _), _)| words::Word { text, open: *open }).collect();
         let word = |g: &[(String, (bool, bool), Of)]| {
             Some(Word { of: g.iter().map(|(.., of)| *of).collect(), open: g.first()?.1 })
         };
