@@ -13,7 +13,7 @@ use super::tree::{Kind, Tree};
 use super::units::Span;
 use crate::classify::{BouncePolicy, speaks_of_the_address};
 use crate::correlate::{self, At, Correlator, Problem};
-use crate::event::AddressMode;
+use crate::event::{AddressMode, SubjectMode};
 use reqwest::Url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -314,6 +314,11 @@ impl Checks<'_> {
         let [direct, in_file] = [&key, &file].map(|path| self.given(path));
         if privacy.addresses == AddressMode::Hmac && [direct, in_file] == [Given::No; 2] {
             self.report(&addresses, &[&addresses], "hmac needs hash_key_file, or hash_key: ${NAME}");
+        }
+        if privacy.addresses != AddressMode::Clear && privacy.subject == Some(SubjectMode::Keep) {
+            let subject = setting.key("subject");
+            let problem = "keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit";
+            self.report(&subject, &[&subject, &addresses], problem);
         }
         if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
             let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");

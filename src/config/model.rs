@@ -4,7 +4,7 @@ use super::secret::Secret;
 use super::units::{Octets, Share, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
-use crate::event::{AddressMode, Kind, MailboxRole, TextMode};
+use crate::event::{AddressMode, Kind, MailboxRole, SubjectMode, TextMode};
 use crate::ledger::State;
 use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
@@ -554,6 +554,9 @@ pub struct Privacy {
     pub addresses: AddressMode,
     #[serde(default)]
     pub text: TextMode,
+    /// By default `keep` where `addresses` is `clear`, and `scrub` otherwise.
+    #[serde(default)]
+    pub subject: Option<SubjectMode>,
     /// The key for `addresses: hmac`, at least 16 characters.
     #[serde(default)]
     pub hash_key: Option<Secret>,

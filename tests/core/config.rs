@@ -193,6 +193,9 @@ fn every_mistake_is_named_with_its_place() {
             "7:11: mailbox a: name: two mailboxes have this name, the other one in line 3: names are part of event ids and must differ",
         ]),
         (m("privacy: {addresses: hmac}\n"), &["7:22: privacy.addresses: hmac needs hash_key_file, or hash_key: ${NAME}"]),
+        (m("privacy: {addresses: omit, subject: keep}\n"), &["7:37: privacy.subject: keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit"]),
+        (m("    privacy: {addresses: omit, subject: keep}\n"), &["7:41: mailbox a: privacy.subject: keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit"]),
+        (m("privacy: {subject: hide}\n"), &["7:20: privacy.subject: unknown value `hide`: it is one of keep, scrub or omit"]),
         (m("privacy: {addresses: hmac, hash_key: short}\n"), &["7:38: privacy.hash_key: the hash key has fewer than 16 characters: addresses could be guessed"]),
         (m("limits:\n  message_size: 1kB\n  mailboxes_at_once: 0\n  pipeline: 0\n  session_mails: 0\n  command_timeout: 900ms\n  session_time: 0s\n  retries: 21\n"), &[
             "8:17: limits.message_size: must be at least 10kB",
@@ -238,6 +241,13 @@ fn every_mistake_is_named_with_its_place() {
             "1:16: kafka.topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
             "1:40: kafka.topics.bounce: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
         ]),
+        (instead("kafka: {", "kafka: {topics: {bounced: a, Reply: b, anything: c, delay: d, unsubcribe: 'e/f'}, "), &[
+            "1:18: kafka.topics: unknown key `bounced`: did you mean `bounce`?",
+            "1:30: kafka.topics: unknown key `Reply`: did you mean `reply`?",
+            "1:40: kafka.topics: unknown key `anything`: known keys are bounce, delay, delivered, complaint, auto_reply, unsubscribe, reply, receipt, challenge, other, unclassified",
+            "1:63: kafka.topics: unknown key `unsubcribe`: did you mean `unsubscribe`?",
+        ]),
+        (m("bounces: {types: {mailbox_fulll: hard}}\n"), &["7:19: bounces.types: unknown key `mailbox_fulll`: did you mean `mailbox_full`?"]),
         (m("    topic: ''\n"), &["7:12: mailbox a: topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores"]),
         (instead("kafka: {", "kafka: {sasl_password: x, properties: {sasl.password: y}, "), &[
             "1:55: kafka.properties.sasl.password: sasl.password is given twice: keep sasl_password_file",
