@@ -294,7 +294,16 @@ fn walk(mail: &Mail<'_>, place: &Place) -> Walk {
                 Passage::Ended(why) => (StepWord::Ended, Some(why)),
             };
             let client_ip = step.ip.map(|ip| ip.to_string());
-            Step { header_index: step.index, by: step.by, client_ip, helo: step.helo, passage, why }
+            // Some programs say an address for a name.
+            let [by, helo] = [step.by, step.helo].map(|name| {
+                name.map(|mut name| {
+                    if place.privacy.addresses != AddressMode::Clear {
+                        hide(&mut name);
+                    }
+                    name
+                })
+            });
+            Step { header_index: step.index, by, client_ip, helo, passage, why }
         })
         .collect();
     let below = u32::try_from(all.saturating_sub(steps.len())).unwrap_or(u32::MAX);

@@ -258,7 +258,12 @@ impl Line {
             let finding = Finding::unclassified(UnclassifiedReason::ParseError);
             let data =
                 assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
-            Judged { events: vec![self.event(data, &place.privacy)], findings: vec![finding], delivered_at: None, answers: None }
+            Judged {
+                events: vec![self.event(data, &place.privacy)],
+                findings: vec![finding],
+                delivered_at: None,
+                answers: None,
+            }
         }
     }
 

@@ -93,6 +93,75 @@ fn mistakes(text: &str) -> Vec<String> {
     error.mistakes().iter().map(|m| m.in_file(Path::new(""))).map(|m| m.trim_start_matches(':').to_owned()).collect()
 }
 
+/// What is said about a Schema Registry, but for a program that cannot ask one.
+#[test]
+fn a_schema_registry_needs_what_it_needs() {
+    const MISSING: &str = "kafka.schema_registry: this program was built without it: build it with `--features \
+                           schema-registry`, or take the setting away";
+    let right = "mode: binary, run_topic: runs, ";
+    let clear = "kafka.schema_registry.url: would send the password in clear text: write https instead of http";
+    let no_url = "kafka.schema_registry.url: is no URL of a web server: write https://HOST:PORT";
+    for (kafka, registry, expected) in [
+        (right, "{url: 'https://registry.example:8081'}", &[][..]),
+        (right, "{url: 'http://registry.example/apis/ccompat/v7', auto_register: false}", &[]),
+        (right, "{url: 'http://127.0.0.1:1', username: u, password: p}", &[]),
+        (right, "{url: 'http://registry.example', username: u, password: p}", &[clear]),
+        (right, "{url: 'ftp://registry.example'}", &[no_url]),
+        (right, "{url: 'registry.example:8081'}", &[no_url]),
+        (
+            right,
+            "{url: 'https://u:p@registry.example'}",
+            &["kafka.schema_registry.url: holds a user or a password: set username and password_file instead"],
+        ),
+        (
+            right,
+            "{url: 'https://r.example', username: u}",
+            &["kafka.schema_registry.username: no password: set password_file, or password: ${NAME}"],
+        ),
+        (
+            right,
+            "{url: 'https://r.example', password: p}",
+            &["kafka.schema_registry: a password without a username: set username"],
+        ),
+        (
+            right,
+            "{user: u}",
+            &[
+                "kafka.schema_registry: `url` is missing: it has no default",
+                "kafka.schema_registry: unknown key `user`: did you mean `username`?",
+            ],
+        ),
+        (
+            "",
+            "{url: 'https://r.example'}",
+            &[
+                "kafka.schema_registry: needs kafka.mode: binary; in structured mode the value is a whole CloudEvent, which the id in front of it would make unreadable",
+                "kafka.schema_registry: needs a kafka.run_topic of its own: a topic has one schema, and summaries have another than events",
+            ],
+        ),
+        (
+            "mode: binary, run_topic: b, topics: {bounce: b}, ",
+            "{url: 'https://r.example'}",
+            &[
+                "kafka.schema_registry: needs a kafka.run_topic of its own: a topic has one schema, and summaries have another than events",
+            ],
+        ),
+    ] {
+        let text = MINIMAL.replace("kafka: {", &format!("kafka: {{{kafka}schema_registry: {registry}, "));
+        let found = match parse(&text) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        };
+        let built = cfg!(feature = "schema-registry");
+        assert_eq!(found.iter().any(|m| m == MISSING), !built && !registry.contains("user: u}"), "{text}: {found:?}");
+        let mut rest: Vec<_> = found.into_iter().filter(|m| m != MISSING).collect();
+        rest.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(rest, expected, "{text}");
+    }
+}
+
 /// Wrong files, and all that is said about each.
 #[test]
 fn every_mistake_is_named_with_its_place() {

@@ -5,6 +5,7 @@ use reply_ingest::auth::dns::Zone;
 use reply_ingest::classify::Rules;
 use reply_ingest::config;
 use reply_ingest::event::Event;
+use reply_ingest::explain::explain;
 use reply_ingest::message::RawMail;
 use reply_ingest::pipeline::{Line, LineSettings, Place};
 use std::collections::HashMap;
@@ -13,13 +14,17 @@ use std::sync::Arc;
 
 const KEY: &str = "0123456789abcdef";
 
-/// The events of a mail with these settings of privacy.
 fn judge(privacy: &str, mail: &str) -> Vec<Event> {
+    look(privacy, mail).0
+}
+
+/// The events of a mail with these settings of privacy, and what `--explain=json` says.
+fn look(privacy: &str, mail: &str) -> (Vec<Event>, String) {
     let token = "b+{campaign}.{recipient}.{sig}";
     let text = format!(
         "kafka: {{brokers: [\"k:9092\"]}}\nauth: {{enabled: false}}\nprivacy: {{{privacy}, hash_key: {KEY}}}\n\
          event: {{original_headers: [X-Send, Return-Path]}}\n\
-         mailboxes:\n- {{name: a, host: h, username: u, password: p}}\ncorrelators:\n\
+         mailboxes:\n- {{name: a, host: h, username: u, password: p, trust: {{by: [mx.r.example]}}}}\ncorrelators:\n\
          - {{id: t, address: '{token}@r.example', verify: {{keys: [{{id: k, key: {KEY}}}]}}}}\n\
          - {{id: m, in: [thread], pattern: '<{token}@m.example>', verify: {{keys: [{{id: k, key: {KEY}}}]}}}}\n\
          - {{id: h, in: ['original:X-Token'], pattern: '{token}', verify: {{keys: [{{id: k, key: {KEY}}}]}}}}\n"
@@ -30,7 +35,10 @@ fn judge(privacy: &str, mail: &str) -> Vec<Event> {
     let place = Place::of(&config.mailboxes[0], &config);
     let now = Utc.with_ymd_and_hms(2026, 11, 22, 8, 0, 0).single().expect("a time");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(line.judge(&RawMail::new(mail.into()), &place, None, None, now)).events
+    let raw = RawMail::new(mail.into());
+    let judged = runtime.block_on(line.judge(&raw, &place, None, None, now));
+    let explanation = serde_json::to_string(&explain(&line, &place, "a file", &raw, &judged)).expect("serialises");
+    (judged.events, explanation)
 }
 
 /// A bounce for Ana, whose subjects name her.
@@ -91,7 +99,9 @@ fn no_token_in_the_strict_modes() {
     let in_header = format!("X-Token: {token}\n");
     let in_another = format!("X-Send: {token}\n");
     let reply = |header: &str| {
-        format!("From: ana@example.org\nTo: u@r.example\n{header}Subject: Re: x\n\nYes, please. Write to {token}@r.example\n")
+        format!(
+            "From: ana@example.org\nTo: u@r.example\n{header}Subject: Re: x\n\nYes, please. Write to {token}@r.example\n"
+        )
     };
     let mails = [
         ("return path", bounce(&in_address, "User unknown")),
@@ -112,5 +122,26 @@ fn no_token_in_the_strict_modes() {
                 assert!(!json.contains(SIGNATURE), "{place}, {privacy}: {json}");
             }
         }
+    }
+}
+
+#[test]
+fn an_explanation_says_what_may_be_published() {
+    let received = "Received: from ana@example.org (unknown [192.0.2.7])\n by mx.r.example with SMTP; Sat, 21 Nov 2026 08:00:00 +0000\n";
+    let mail = format!(
+        "{received}From: Ana <ana@example.org>\nTo: u@r.example\nSubject: Out of office: ana\n\nI am out of the office.\n"
+    );
+    for (privacy, address, words) in [
+        ("addresses: clear, text: full", true, true),
+        ("addresses: clear, text: full, subject: scrub", true, false),
+        ("addresses: clear, text: full, subject: omit", true, false),
+        ("addresses: clear, text: omit", true, false),
+        ("addresses: hmac, text: full", false, false),
+        ("addresses: omit, text: omit", false, false),
+    ] {
+        let (_, told) = look(privacy, &mail);
+        assert_eq!(told.contains("ana@example.org"), address, "{privacy}: {told}");
+        assert_eq!(told.contains("Out of office: ana"), words, "{privacy}: {told}");
+        assert!(told.contains("192.0.2.7"), "the way back is told: {told}");
     }
 }

@@ -226,7 +226,9 @@ fn show(subject: &Subject, line: &Line, place: &Place, validator: &jsonschema::V
             };
             if policy.addresses != AddressMode::Clear {
                 let explanation = explain::explain(line, &place, "u", &raw, &direct);
-                shown.wrong.extend(told(subject, &explanation).into_iter().map(|leak| format!("explain {mode} {leak}")));
+                shown
+                    .wrong
+                    .extend(told(subject, &explanation).into_iter().map(|leak| format!("explain {mode} {leak}")));
             }
             assert_eq!(without_time(&mut direct.events), without_time(&mut events.clone()), "{} {mode}", subject.file);
         }
@@ -256,7 +258,11 @@ fn every_mail_is_valid_in_every_mode_and_names_nobody_in_the_strict_ones() {
     });
     let count = |of: fn(&Shown) -> usize| all.iter().map(of).sum::<usize>();
     let (events, in_clear, naming) = (count(|s| s.events), count(|s| s.in_clear), count(|s| s.naming));
-    println!("{} mails, {} settings, {events} events; {naming} of {in_clear} in clear name somebody", subjects.len(), policies().len());
+    println!(
+        "{} mails, {} settings, {events} events; {naming} of {in_clear} in clear name somebody",
+        subjects.len(),
+        policies().len()
+    );
     let wrong: Vec<&String> = all.iter().flat_map(|s| &s.wrong).collect();
     assert!(wrong.is_empty(), "{} leaks or mistakes, the first: {:#?}", wrong.len(), &wrong[..wrong.len().min(60)]);
     // The test can see: in clear most events name somebody.

@@ -179,7 +179,8 @@ fn addresses_are_found_in_every_dress() {
     for (mail, address) in table {
         assert!(named(mail.as_bytes()).addresses.contains(address), "{mail:?}: {:?}", named(mail.as_bytes()));
     }
-    let with_token = named(b"To: <reply+c1.s1.vtmirc3xgigjv3vx@r.example>\nMessage-ID: <a+1234567890abcdefgh@m.example>\n\n");
+    let with_token =
+        named(b"To: <reply+c1.s1.vtmirc3xgigjv3vx@r.example>\nMessage-ID: <a+1234567890abcdefgh@m.example>\n\n");
     assert_eq!(with_token.tokens.into_iter().collect::<Vec<_>>(), ["vtmirc3xgigjv3vx"]);
     let only_an_id = named(b"Message-ID: <20261103091233.4C1A9F2E6B@mx.example>\n\n");
     assert!(only_an_id.addresses.is_empty() && only_an_id.ids.len() == 1, "{only_an_id:?}");
