@@ -11,6 +11,8 @@ mod events;
 mod fatal;
 mod faults;
 mod privacy_modes;
+#[cfg(feature = "schema-registry")]
+mod registry;
 mod replay;
 mod scripted;
 mod taken_over;
