@@ -239,7 +239,7 @@ pub(super) async fn sink(
             (Arc::clone(&both) as _, Some(both))
         }
         (_, Some(topic)) => {
-            let ledger = TopicLedger::new(&config.kafka, topic, Utc::now)?;
+            let ledger = TopicLedger::new(config, topic, Utc::now)?;
             (Arc::new(plain), Some(Arc::new(ledger)))
         }
         (_, None) => (Arc::new(plain), None),

@@ -7,6 +7,7 @@
 
 mod file;
 mod memory;
+pub mod shelf;
 pub mod topic;
 
 pub use file::FileLedger;

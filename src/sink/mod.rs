@@ -10,6 +10,7 @@ mod kafka;
 mod lines;
 mod producer;
 mod reader;
+mod readings;
 #[cfg(feature = "schema-registry")]
 mod registry;
 mod routing;

@@ -6,10 +6,10 @@
 use super::KafkaError;
 use super::kafka::client_config;
 use super::producer::Renewed;
-use super::reader::read_to_end;
+use super::readings::Readings;
 use super::transaction::owner;
-use crate::config::Kafka;
-use crate::ledger::topic::{self, LedgerRecord, Reading};
+use crate::config::{Config, Kafka};
+use crate::ledger::topic::{self, LedgerRecord};
 use crate::ledger::{Done, Entry, Known, Ledger, LedgerError};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -24,6 +24,7 @@ pub struct TopicLedger {
     kafka: Kafka,
     topic: String,
     producer: Renewed,
+    readings: Readings,
     /// What each mailbox's records are to be changed by, for `missing`.
     entries: Mutex<HashMap<String, HashMap<String, Entry>>>,
     handle: Handle,
@@ -35,11 +36,12 @@ impl TopicLedger {
     ///
     /// # Errors
     /// When librdkafka does not know a setting.
-    pub fn new(settings: &Kafka, topic: &str, clock: fn() -> DateTime<Utc>) -> Result<Self, KafkaError> {
+    pub fn new(config: &Config, topic: &str, clock: fn() -> DateTime<Utc>) -> Result<Self, KafkaError> {
         Ok(Self {
-            kafka: settings.clone(),
+            kafka: config.kafka.clone(),
             topic: topic.to_owned(),
-            producer: Renewed::new(client_config(settings), None)?,
+            producer: Renewed::new(client_config(&config.kafka), None)?,
+            readings: Readings::new(config, topic),
             entries: Mutex::default(),
             handle: Handle::current(),
             clock,
@@ -72,8 +74,7 @@ impl TopicLedger {
 
 impl Ledger for TopicLedger {
     fn known(&self, mailbox: &str) -> Result<Known, LedgerError> {
-        let mut reading = Reading::new(&owner(&self.kafka, mailbox), (self.clock)());
-        read_to_end(&self.kafka, &self.topic, |key, value| reading.take(key, value)).map_err(LedgerError::Kafka)?;
+        let reading = self.readings.of(&owner(&self.kafka, mailbox), (self.clock)()).map_err(LedgerError::Kafka)?;
         let (known, old) = reading.finish();
         self.write(&old)?;
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,10 +6,11 @@
 
 use super::halves::{Lot, Lots};
 use super::kafka::{client_config, refusal, send};
-use super::reader::{open_at_most, read_to_end};
+use super::reader::open_at_most;
+use super::readings::Readings;
 use super::{KafkaError, KafkaSink, Outcome, Parcel, Publication, Record, Refusal, Sink};
 use crate::config::{Config, Kafka};
-use crate::ledger::topic::{self, LedgerRecord, Reading};
+use crate::ledger::topic::{self, LedgerRecord};
 use crate::ledger::{Done, Entry, Known, Ledger, LedgerError};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -35,6 +36,7 @@ struct Shared {
     plain: KafkaSink,
     kafka: Kafka,
     ledger_topic: String,
+    readings: Readings,
     members: Mutex<HashMap<String, Arc<Mutex<Member>>>>,
     handle: Handle,
     clock: fn() -> DateTime<Utc>,
@@ -96,6 +98,7 @@ impl TransactionalKafka {
             plain,
             kafka: config.kafka.clone(),
             ledger_topic: ledger_topic.to_owned(),
+            readings: Readings::new(config, ledger_topic),
             members: Mutex::default(),
             handle: Handle::current(),
             clock,
@@ -126,9 +129,8 @@ impl Ledger for TransactionalKafka {
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
-        let mut reading = Reading::new(&self.0.owner(mailbox), (self.0.clock)());
-        read_to_end(&self.0.kafka, &self.0.ledger_topic, |key, value| reading.take(key, value))
-            .map_err(LedgerError::Kafka)?;
+        let reading = self.0.readings.of(&self.0.owner(mailbox), (self.0.clock)());
+        let mut reading = reading.map_err(LedgerError::Kafka)?;
         // What is put off and not written yet counts all the same.
         for (key, value) in &member.pending {
             reading.take(key.as_bytes(), value.as_deref());

@@ -1,0 +1,82 @@
+//! The ledger's topic, read for many mailboxes together.
+
+use super::KafkaError;
+use super::reader::TopicReader;
+use super::transaction::owner;
+use crate::config::{Config, Kafka};
+use crate::ledger::shelf::Shelf;
+use crate::ledger::topic::Reading;
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Records of other mailboxes that are put by: about 40 MB.
+const MOST: usize = 200_000;
+
+/// What the ledger says of a run's mailboxes.
+pub(super) struct Readings {
+    kafka: Kafka,
+    topic: String,
+    owners: Vec<String>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// The topic as far as it was read.
+struct Kept {
+    reader: TopicReader,
+    /// The next offset of each partition.
+    next: HashMap<i32, i64>,
+    shelf: Shelf,
+}
+
+impl Kept {
+    fn read_on(&mut self) -> Result<(), KafkaError> {
+        let Self { reader, next, shelf } = self;
+        reader.read(next, |key, value| shelf.take(key, value))
+    }
+}
+
+impl Readings {
+    pub(super) fn new(config: &Config, topic: &str) -> Self {
+        Self {
+            kafka: config.kafka.clone(),
+            topic: topic.to_owned(),
+            owners: config.mailboxes.iter().map(|mailbox| owner(&config.kafka, &mailbox.name)).collect(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// What the topic says of a mailbox, to its end as it is when this is asked. Whoever worked on the mailbox before
+    /// must have been fenced by then. Blocks.
+    pub(super) fn of(&self, owner: &str, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.as_mut().filter(|kept| kept.shelf.has(owner)) {
+            // What was read before still holds; only what came since is missing.
+            match known.read_on() {
+                Ok(()) => {
+                    let reading = known.shelf.hand_out(owner);
+                    if known.shelf.is_empty() {
+                        *kept = None;
+                    }
+                    if let Some(reading) = reading {
+                        return Ok(reading);
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the ledger is read from its beginning");
+                    *kept = None;
+                }
+            }
+        }
+        // A mailbox that asks again has written since: all is read again, for all.
+        let mut whole = Kept {
+            reader: TopicReader::open(&self.kafka, &self.topic)?,
+            next: HashMap::new(),
+            shelf: Shelf::new(self.owners.iter().cloned(), owner, MOST, now),
+        };
+        whole.read_on()?;
+        let reading = whole.shelf.hand_out(owner).unwrap_or_else(|| Reading::new(owner, now));
+        *kept = (!whole.shelf.is_empty()).then_some(whole);
+        Ok(reading)
+    }
+}
