@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks whether an open transaction has ended: most take less.
+const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// Beyond the time after which the brokers abort a transaction whose worker died.
 const MARGIN: Duration = Duration::from_secs(15);
 
@@ -87,7 +89,7 @@ impl TopicReader {
                 if Instant::now() >= until {
                     return Err(self.held());
                 }
-                std::thread::sleep(PAUSE);
+                std::thread::sleep(SHORT_PAUSE);
             }
             let offset = if next.contains_key(&partition) { Offset::Offset(from) } else { Offset::Beginning };
             assigned.add_partition_offset(&self.topic, partition, offset).map_err(unavailable)?;

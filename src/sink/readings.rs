@@ -8,6 +8,7 @@ use crate::ledger::shelf::Shelf;
 use crate::ledger::topic::Reading;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Records of other mailboxes that are put by: about 40 MB.
@@ -18,6 +19,8 @@ pub(super) struct Readings {
     kafka: Kafka,
     topic: String,
     owners: Vec<String>,
+    /// How many readings have begun.
+    begun: AtomicU64,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -27,11 +30,14 @@ struct Kept {
     /// The next offset of each partition.
     next: HashMap<i32, i64>,
     shelf: Shelf,
+    /// The number of the last reading.
+    last: u64,
 }
 
 impl Kept {
-    fn read_on(&mut self) -> Result<(), KafkaError> {
-        let Self { reader, next, shelf } = self;
+    fn read_on(&mut self, begun: &AtomicU64) -> Result<(), KafkaError> {
+        let Self { reader, next, shelf, last } = self;
+        *last = begun.fetch_add(1, Ordering::SeqCst) + 1;
         reader.read(next, |key, value| shelf.take(key, value))
     }
 }
@@ -42,6 +48,7 @@ impl Readings {
             kafka: config.kafka.clone(),
             topic: topic.to_owned(),
             owners: config.mailboxes.iter().map(|mailbox| owner(&config.kafka, &mailbox.name)).collect(),
+            begun: AtomicU64::default(),
             kept: Mutex::default(),
         }
     }
@@ -49,10 +56,12 @@ impl Readings {
     /// What the topic says of a mailbox, to its end as it is when this is asked. Whoever worked on the mailbox before
     /// must have been fenced by then. Blocks.
     pub(super) fn of(&self, owner: &str, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
+        let before = self.begun.load(Ordering::SeqCst);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.as_mut().filter(|kept| kept.shelf.has(owner)) {
             // What was read before still holds; only what came since is missing.
-            match known.read_on() {
+            // Another mailbox's reading may have begun while this one waited for it: then that one saw all of it too.
+            match if known.last > before { Ok(()) } else { known.read_on(&self.begun) } {
                 Ok(()) => {
                     let reading = known.shelf.hand_out(owner);
                     if known.shelf.is_empty() {
@@ -72,9 +81,10 @@ impl Readings {
         let mut whole = Kept {
             reader: TopicReader::open(&self.kafka, &self.topic)?,
             next: HashMap::new(),
+            last: 0,
             shelf: Shelf::new(self.owners.iter().cloned(), owner, MOST, now),
         };
-        whole.read_on()?;
+        whole.read_on(&self.begun)?;
         let reading = whole.shelf.hand_out(owner).unwrap_or_else(|| Reading::new(owner, now));
         *kept = (!whole.shelf.is_empty()).then_some(whole);
         Ok(reading)

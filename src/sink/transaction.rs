@@ -27,6 +27,8 @@ const TRIES: usize = 5;
 /// How long an answer of a broker is waited for.
 const SOCKET_MS: &str = "30000";
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a new producer may take to connect to a broker that is there.
+const CONNECTED: Duration = Duration::from_millis(25);
 
 /// Publishes and remembers in one step.
 pub struct TransactionalKafka(Arc<Shared>);
@@ -215,6 +217,12 @@ impl Shared {
         let unavailable = |source| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(source) };
         let producer: FutureProducer =
             config.create().map_err(|e| LedgerError::Kafka(KafkaError::Setting(Box::new(e))))?;
+        // librdkafka asks for the coordinator at once, and where no broker is connected by then again half a second later.
+        producer
+            .client()
+            .fetch_metadata(Some(&self.ledger_topic), wait)
+            .map_err(|e| LedgerError::Kafka(unavailable(e)))?;
+        std::thread::sleep(CONNECTED);
         let until = Instant::now() + wait;
         loop {
             match producer.init_transactions(wait) {
