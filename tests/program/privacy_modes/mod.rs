@@ -221,7 +221,9 @@ fn show(subject: &Subject, line: &Line, place: &Place, validator: &jsonschema::V
             let (mut direct, place) = judge(&policy);
             let without_time = |events: &mut Vec<Event>| {
                 // Counted from when the mail came, which an event in clear does not tell any more.
-                events.iter_mut().for_each(|e| e.data.privacy.retain_until = None);
+                for event in &mut *events {
+                    event.data.privacy.retain_until = None;
+                }
                 serde_json::to_value(&*events).expect("serialises")
             };
             if policy.addresses != AddressMode::Clear {
