@@ -78,6 +78,20 @@ annotations:
 {{- default (printf "%s-ledger" (include "reply-ingest.fullname" .)) .Values.persistence.existingClaim -}}
 {{- end -}}
 
+{{/*
+The shard that has a mailbox: dict "name" NAME "count" N. As the program's --shard does it: the highest score has it, and
+the score is how SHA-256 of name, a zero octet and the shard's number begins. Hexadecimal sorts as the number does.
+*/}}
+{{- define "reply-ingest.shardOf" -}}
+{{- $best := "" -}}
+{{- $its := 0 -}}
+{{- range $shard := until (int .count) -}}
+  {{- $score := printf "%s\x00%d" $.name $shard | sha256sum | trunc 16 -}}
+  {{- if gt $score $best }}{{ $best = $score }}{{ $its = $shard }}{{ end -}}
+{{- end -}}
+{{- $its -}}
+{{- end -}}
+
 {{/* A shard's configuration: dict "root" $ "shard" N; without shards, N is -1. */}}
 {{- define "reply-ingest.config" -}}
 {{- $root := .root -}}
@@ -87,7 +101,7 @@ annotations:
 {{- $ca := and (include "reply-ingest.hasCa" $root) "/etc/reply-ingest/ca/ca.pem" -}}
 {{- $mailboxes := list -}}
 {{- range $config.mailboxes -}}
-  {{- $its := mod (int64 (adler32sum .name)) (int64 $values.shards.count) -}}
+  {{- $its := include "reply-ingest.shardOf" (dict "name" .name "count" $values.shards.count) -}}
   {{- if hasKey $values.shards.assign .name }}{{ $its = index $values.shards.assign .name }}{{ end -}}
   {{- if or (lt $shard 0) (eq (int $its) $shard) -}}
     {{- $mailbox := . -}}
@@ -194,6 +208,11 @@ annotations:
 {{- $interval := include "reply-ingest.interval" $values.schedule -}}
 {{- if and (eq $values.mode "cronjob") $interval (ge (add $values.cronjob.activeDeadlineSeconds $grace) (int $interval)) -}}
   {{- fail (printf "cronjob.activeDeadlineSeconds: with terminationGracePeriodSeconds it must be below the schedule's interval of %s s, or runs keep the next ones out" $interval) -}}
+{{- end -}}
+{{- range $values.extraEnv -}}
+  {{- if has .name (list "REPLY_INGEST_SHARD" "REPLY_INGEST_SHARDS") -}}
+    {{- fail (printf "extraEnv: %s would divide the mailboxes a second time; set shards.count" .name) -}}
+  {{- end -}}
 {{- end -}}
 {{- if include "reply-ingest.sharded" . -}}
   {{- range $name, $shard := $values.shards.assign -}}

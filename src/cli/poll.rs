@@ -2,7 +2,7 @@
 
 use super::exit::fail;
 use super::reports::Reports;
-use super::setup::{Selection, Setup, kafka, measured_resolver};
+use super::setup::{Selection, kafka, measured_resolver, rules_beside};
 use super::{Exit, run_id, table};
 use crate::archive::Archive;
 use crate::auth::dns::RecordStore;
@@ -85,13 +85,13 @@ pub async fn main(args: Args) -> Exit {
         Ok(stop) => stop,
         Err(error) => return fail(&Failure::new(FailureClass::Internal, &error)),
     };
-    let Setup { config, mailboxes, rules } = match args.selection.setup() {
-        Ok(setup) => setup,
+    let (config, mailboxes) = match args.selection.configured() {
+        Ok(configured) => configured,
         Err(exit) => return exit,
     };
-    let metrics = Arc::new(Metrics::new(rules.version(), Utc::now()));
+    let rules = rules_beside(&config);
+    let metrics = Arc::new(Metrics::new("", Utc::now()));
     let mode = args.mode();
-    let ruleset = rules.version().to_owned();
     let collector = args.reports.collector();
     let polled = poll(config, mailboxes, rules, mode, &metrics, stop, collector.clone()).await;
     if let Err(failure) = &polled {
@@ -110,7 +110,7 @@ pub async fn main(args: Args) -> Exit {
                 }
                 eprintln!("events: {}", kinds(&report.events()));
             }
-            args.reports.write(collector.as_deref(), &ruleset, args.dry_run, &report, exit);
+            args.reports.write(collector.as_deref(), &metrics.ruleset(), args.dry_run, &report, exit);
             exit
         }
         Err(failure) => fail(&failure),
@@ -128,21 +128,22 @@ pub(crate) struct Mode {
     pub retry_dead_letters: bool,
 }
 
-/// Sets everything up and takes one run through.
+/// Sets everything up and takes one run through. The rules may still be on their way while Kafka is asked.
 pub(crate) async fn poll(
     config: Config,
     mailboxes: Vec<Arc<Mailbox>>,
-    rules: Arc<Rules>,
+    rules: impl Future<Output = Result<Arc<Rules>, Failure>>,
     Mode { dry_run, allow_deletes, retry_dead_letters }: Mode,
     metrics: &Arc<Metrics>,
     mut stop: Stop,
     collector: Option<Arc<Collector>>,
 ) -> Result<(RunReport, Exit), Failure> {
-    let (sink, its_ledger): (Arc<dyn Sink>, _) = if dry_run {
-        (Arc::new(LineSink::new(std::io::stdout())), None)
+    let ((sink, its_ledger), rules): ((Arc<dyn Sink>, _), _) = if dry_run {
+        ((Arc::new(LineSink::new(std::io::stdout())), None), rules.await?)
     } else {
         tokio::select! {
-            opened = sink(&config, metrics) => opened?,
+            // The first that is wrong ends it.
+            both = async { tokio::try_join!(sink(&config, metrics), rules) } => both?,
             () = stop.asked() => {
                 tracing::info!("stopped before anything was begun: the next run has it all");
                 // The question to the brokers that is under way cannot be called back.
@@ -150,6 +151,7 @@ pub(crate) async fn poll(
             }
         }
     };
+    metrics.judging_by(rules.version());
     let ledger = its_ledger.map_or_else(|| ledger(&config, dry_run), Ok)?;
     let worker = worker(config, rules, sink, ledger, dry_run, metrics)?;
     let worker = worker.allowing_deletes(allow_deletes).retrying_dead_letters(retry_dead_letters);

@@ -43,11 +43,17 @@ pub struct Setup {
 impl Selection {
     /// Reads the configuration and its rules; what is wrong is said on standard error.
     pub fn setup(&self) -> Result<Setup, Exit> {
+        let (config, mailboxes) = self.configured()?;
+        let rules = rules(&config).map_err(|failure| fail(&failure))?;
+        Ok(Setup { config, mailboxes, rules })
+    }
+
+    /// Reads the configuration alone.
+    pub fn configured(&self) -> Result<(Config, Vec<Arc<Mailbox>>), Exit> {
         let mut config = config::load(&self.config).map_err(|error| configuration(&error))?;
         self.own_ledger(&mut config)?;
         let mailboxes = self.mailboxes(&config)?;
-        let rules = rules(&config).map_err(|failure| fail(&failure))?;
-        Ok(Setup { config, mailboxes, rules })
+        Ok((config, mailboxes))
     }
 
     /// The mailboxes that were meant.
@@ -103,6 +109,14 @@ impl Selection {
 /// The embedded rules and those that the configuration names.
 pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
     rules_with(Some(config), &[])
+}
+
+/// The same on a thread beside: reading the rules takes longer than all else before the first connection, and none needs
+/// them.
+pub fn rules_beside(config: &Config) -> impl Future<Output = Result<Arc<Rules>, Failure>> + use<> {
+    let config = config.clone();
+    let reading = tokio::task::spawn_blocking(move || rules(&config));
+    async move { reading.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error))) }
 }
 
 /// The embedded rules, those that a configuration names, and further files.

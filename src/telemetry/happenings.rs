@@ -305,7 +305,7 @@ fn whole(number: u64) -> i64 {
 }
 
 /// A word of the event's schema, as events carry it.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -1,17 +1,19 @@
 //! The metrics, their names and their labels.
 
+use super::happenings::word;
+use crate::event::DeadReason;
 use crate::pipeline::FailureClass;
 use chrono::{DateTime, Utc};
-use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, prometheus_text, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many providers have a counter of their own.
 const MOST_PROVIDERS: usize = 200;
@@ -35,6 +37,8 @@ pub(super) const OUTCOMES: [(Option<FailureClass>, &str); 8] = [
 ];
 /// What becomes of mails.
 const OF_MAILS: [&str; 5] = ["published", "known", "before_start", "refused", "dead_letter"];
+/// Why mails become dead letters.
+const OF_DEAD_LETTERS: [DeadReason; 3] = [DeadReason::TooLarge, DeadReason::Refused, DeadReason::InvalidEvent];
 
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
 pub(super) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -67,9 +71,30 @@ labels! {
     Build { version, ruleset }
 }
 
+/// What runs. Which rules is known only once they are read, and another configuration may bring others.
+#[derive(Debug, Clone)]
+struct Running(Arc<Mutex<Build>>);
+
+impl Running {
+    fn get(&self) -> MutexGuard<'_, Build> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EncodeMetric for Running {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.encode_info(&*self.get())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Info
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
+    running: Running,
     registry: Registry,
     /// When something last went well: what a run that failed must not overwrite where it was pushed before.
     successes: Registry,
@@ -167,16 +192,18 @@ impl Book {
 }
 
 impl Metrics {
-    /// Nothing counted yet, in a process that began at `started` and judges by this set of rules.
+    /// Nothing counted yet, in a process that began at `started` and judges by this set of rules, as far as it is known.
     #[must_use]
     pub fn new(ruleset: &str, started: DateTime<Utc>) -> Self {
         let mut book = Book::new();
         let mut successes = Book::new();
         let build = Build { version: env!("CARGO_PKG_VERSION").to_owned(), ruleset: ruleset.to_owned() };
-        book.0.register("build", "What runs", Info::new(build));
+        let running = Running(Arc::new(Mutex::new(build)));
+        book.0.register("build", "What runs", running.clone());
         let start = ConstGauge::new(timestamp(started));
         book.0.register_with_unit("start_timestamp", "When the process began", Unit::Seconds, start);
         Self {
+            running,
             runs: book.count("runs", "Runs that ended"),
             run_duration: book.seconds("run_duration", "How long runs took", long()),
             run_end: book.seconds("run_last_end_timestamp", "When a run ended last", Seconds::default()),
@@ -270,6 +297,9 @@ impl Metrics {
             for outcome in outcomes() {
                 drop(self.passes.get_or_create(&MailboxOutcome { mailbox: mailbox(), outcome }));
             }
+            for reason in OF_DEAD_LETTERS.iter().map(word) {
+                drop(self.dead_letters.get_or_create(&MailboxReason { mailbox: mailbox(), reason }));
+            }
             for outcome in OF_MAILS {
                 drop(self.mails.get_or_create(&MailboxOutcome { mailbox: mailbox(), outcome: outcome.to_owned() }));
             }
@@ -297,6 +327,17 @@ impl Metrics {
         } else {
             "other".to_owned()
         }
+    }
+
+    /// This set of rules judges from now on.
+    pub fn judging_by(&self, ruleset: &str) {
+        ruleset.clone_into(&mut self.running.get().ruleset);
+    }
+
+    /// The set of rules that judges.
+    #[must_use]
+    pub fn ruleset(&self) -> String {
+        self.running.get().ruleset.clone()
     }
 
     /// A run begins.

@@ -270,7 +270,35 @@ fn shards_divide_the_mailboxes() {
         all.sort_unstable();
         assert_eq!(all, ["a", "b", "c", "d", "e", "f"]);
         assert!(of(2).contains(&"c") && of(2).contains(&"f"));
+        // What is not assigned is where the program's own `--shard` would have it.
+        for shard in 0..3 {
+            let its = shard_of_the_program(&tools, &set(name), shard);
+            for mailbox in ["a", "b", "d", "e"] {
+                assert_eq!(its.contains(&mailbox.to_owned()), of(shard).contains(&mailbox), "{mailbox} in {shard}");
+            }
+        }
     }
+}
+
+/// The mailboxes of `--shard`, where the chart does not divide them.
+fn shard_of_the_program(tools: &Path, values: &Path, shard: usize) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = folder.path().join("one.yaml");
+    fs::write(&one, "shards: { count: 1 }").expect("writes");
+    let output = template(tools, "r", values, &["--values", one.to_str().expect("a path")]);
+    let rendered = folder.path().join("rendered.yaml");
+    fs::write(&rendered, good(&output, "one shard")).expect("writes");
+    let json = run(Command::new(tools.join("python")).args(["tests/helm/objects.py", "json"]).arg(&rendered));
+    let objects: Vec<Value> = serde_json::from_str(&good(&json, "YAML")).expect("JSON");
+    let config = folder.path().join("config.yaml");
+    fs::write(&config, of_kind(&objects, "ConfigMap")[0]["data"]["reply-ingest.yaml"].as_str().expect("a text"))
+        .expect("writes");
+    let check = run(Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["check", "--config-only", "--shard", &format!("{shard}/3"), "--config"])
+        .arg(&config));
+    let said = good(&check, "check");
+    let names = said.lines().find_map(|l| l.trim().strip_prefix("mailboxes")).expect("the mailboxes");
+    names.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
 /// The network policy lets through what the configuration needs, and nothing else.
@@ -335,6 +363,7 @@ fn what_cannot_work_is_refused() {
         ("default", "schedule=*/5 * * * *", "below the schedule's interval of 300 s"),
         ("shards", "persistence.accessModes[0]=ReadWriteOnce", "shards on several nodes need ReadWriteMany"),
         ("shards", "shards.assign.a=3", "there is no shard 3"),
+        ("shards", "extraEnv[0].name=REPLY_INGEST_SHARDS", "a second time"),
         ("shards", "shards.count=50", "has no mailbox"),
         ("shards", "existingConfigMap=x", "shards need `config`"),
         ("inline-ca", "ca.existingSecret=x", "one of pem"),

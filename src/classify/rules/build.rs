@@ -12,6 +12,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+/// Of zstd's levels: a fifth of the size; higher ones take longer and save little more.
+const LEVEL: i32 = 9;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("src/classify/rules");
     println!("cargo:rerun-if-changed={}", folder.display());
@@ -33,8 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             rules.push(json!({ "rule": rule, "needs": needs }));
         }
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("rules.json");
-    fs::write(out, serde_json::to_string(&rules)?)?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("rules.json.zst");
+    fs::write(out, zstd::encode_all(&*serde_json::to_vec(&rules)?, LEVEL)?)?;
     Ok(())
 }
 

@@ -49,7 +49,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 /// The rules that are part of the program, as `build.rs` made them of the files in this folder.
-const EMBEDDED: &str = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
+const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.json.zst"));
 
 /// Octets of a header that rules look at.
 const HEADER: usize = 4 * 1024;
@@ -139,7 +139,8 @@ impl Rules {
     /// # Errors
     /// When a file is no rule file, or a rule is wrong.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let embedded: Vec<Prepared> = serde_json::from_str(EMBEDDED).map_err(RuleError::Embedded)?;
+        let table = zstd::decode_all(EMBEDDED).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+        let embedded: Vec<Prepared> = serde_json::from_slice(&table).map_err(RuleError::Embedded)?;
         let (mut rules, mut needs): (Vec<Rule>, Vec<Option<Needs>>) =
             embedded.into_iter().map(|p| (p.rule, p.needs)).unzip();
         let mut users = BTreeSet::new();
@@ -162,13 +163,19 @@ impl Rules {
                 }
             }
         }
-        let rules = Self::build(rules, needs, users, policy);
+        let rules = Self::build(&table, rules, needs, users, policy);
         // What users write is tried at once; what is embedded, by a test.
         rules.tried(|at| rules.users.contains(&at))?;
         Ok(rules)
     }
 
-    fn build(rules: Vec<Rule>, needs: Vec<Option<Needs>>, users: BTreeSet<usize>, policy: BouncePolicy) -> Self {
+    fn build(
+        table: &[u8],
+        rules: Vec<Rule>,
+        needs: Vec<Option<Needs>>,
+        users: BTreeSet<usize>,
+        policy: BouncePolicy,
+    ) -> Self {
         let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (leader(r.table, *f), *f)));
         let matchers = keys.map(|key| (key, OnceLock::new())).collect();
         let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
@@ -178,7 +185,7 @@ impl Rules {
             }
         }
         let mut digester = crate::message::Digester::default();
-        digester.update(EMBEDDED.as_bytes());
+        digester.update(table);
         for rule in users.iter().filter_map(|at| rules.get(*at)) {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }

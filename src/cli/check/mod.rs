@@ -58,13 +58,13 @@ pub async fn main(args: Args) -> Exit {
         Ok(rules) => section.fact("rules", &format!("version {}", rules.version())),
         Err(failure) => section.failed(&failure),
     }
-    section.fact("mailboxes", &config.mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
-    let mut worst = section.worst();
-    section.print();
     let mailboxes = match args.selection.mailboxes(&config) {
         Ok(mailboxes) => mailboxes,
         Err(exit) => return exit,
     };
+    section.fact("mailboxes", &mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
+    let mut worst = section.worst();
+    section.print();
     if !args.config_only {
         let access = Arc::new(Access::default());
         let limits = config.limits.clone();

@@ -142,6 +142,7 @@ async fn generations(
 fn taken(setup: &Setup, metrics: &Metrics) {
     let names: Vec<&str> = setup.mailboxes.iter().map(|m| m.name.as_str()).collect();
     metrics.mailboxes(&names);
+    metrics.judging_by(setup.rules.version());
     Reloaded { mailboxes: names.len(), refused: None, now: Utc::now() }.tell(metrics);
 }
 
