@@ -57,7 +57,8 @@ pub fn document(event: &Value) -> Value {
             "version": SCHEMA_VERSION,
             "description": "What became of campaign mails: one event for each person that a mail in a reply mailbox \
                 speaks of, and a summary of each run. Read with isolation.level=read_committed, drop an id that was \
-                seen, ignore fields that are not known. schemas/README.md has the rules and the SQL.",
+                seen, ignore fields that are not known. With kafka.schema_registry a zero octet and the schema's id in \
+                four stand in front of the payload of binary messages. schemas/README.md has the rules and the SQL.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": MODES[0].1,

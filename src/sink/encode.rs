@@ -101,7 +101,7 @@ fn lean(mut event: Event) -> Event {
 mod tests {
     use super::Encoder;
     use crate::config::Mode;
-    use crate::event::Event;
+    use crate::event::{DeadLetter, Event};
     use serde_json::{Map, Value, json};
     use std::sync::Arc;
 
@@ -128,6 +128,28 @@ mod tests {
         assert_eq!(Value::Object(read), whole);
         assert_eq!(structured.key, binary.key);
         assert_eq!(structured.headers[1..], binary.headers[1..]);
+    }
+
+    /// `replay --dead-letters` and people read the values alone.
+    #[test]
+    fn a_dead_letter_is_whole_in_both_modes() {
+        let letter: DeadLetter = serde_json::from_value(json!({
+            "specversion": "1.0", "id": "d", "source": "/mailboxes/a", "type": "org.reply-ingest.dead_letter.v1",
+            "time": "2026-11-27T05:54:51Z", "datacontenttype": "application/json",
+            "dataschema": "urn:reply-ingest:schema:dead-letter:1", "partitionkey": "d",
+            "data": {
+                "schema_version": "1.0", "reason": "too_large", "detail": "x", "topic": "t", "mailbox": {"id": "a"},
+                "digest_sha256": "0", "size_bytes": 1, "observed_at": "2026-11-27T05:54:51Z", "run_id": "r",
+                "worker_version": "0.1.0", "ruleset_version": "x", "event_count": 0, "events": [], "headers": [],
+                "privacy": {"addresses": "clear", "text": "omit"}
+            }
+        }))
+        .expect("is a dead letter");
+        for mode in [Mode::Structured, Mode::Binary] {
+            let record = Encoder::new(mode).dead_letter(Arc::from("dead"), &letter);
+            assert_eq!(serde_json::from_slice::<DeadLetter>(&record.value).expect("is whole"), letter);
+            assert_eq!(record.headers[0].1, "application/cloudevents+json; charset=UTF-8");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A Schema Registry: what it is asked, what becomes of the values, and what is said when it does not do its part.
+//!
+//! `REPLY_INGEST_TEST_REGISTRY=URL` tries a real one too, which is to be empty.
 
 use crate::scripted::{PASSWORD, Server};
-use reply_ingest::config::{SchemaRegistry, Secret};
+use reply_ingest::config::{self, SchemaRegistry, Secret};
 use reply_ingest::demo::{self, Broker};
 use reply_ingest::message::to_crlf;
-use reply_ingest::sink::{Registry, Wanted};
+use reply_ingest::sink::{Registry, Wanted, wanted_schemas};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,14 +99,18 @@ fn willing(asked: &Asked) -> (u16, String) {
 }
 
 fn configuration(folder: &Path, broker: &Broker, pop3: &Server, registry: &Fake, more: &str) -> String {
+    let url = format!("http://127.0.0.1:{}", registry.port);
+    configured(folder, broker, pop3, &format!("{{url: '{url}', username: worker, password: s3cret{more}}}"))
+}
+
+fn configured(folder: &Path, broker: &Broker, pop3: &Server, registry: &str) -> String {
     let file = folder.join("c.yaml");
     let text = format!(
         "kafka:\n  brokers: [\"{}\"]\n  topic: campaign.mail\n  run_topic: campaign.runs\n  mode: binary\n  schema_registry: \
-         {{url: 'http://127.0.0.1:{}', username: worker, password: s3cret{more}}}\nauth: {{enabled: false}}\n\
+         {registry}\nauth: {{enabled: false}}\n\
          ledger: {{file: '{}/ledger.redb'}}\nmailboxes:\n- {{name: a, host: 127.0.0.1, port: {}, tls: none, username: r, \
          password: {PASSWORD}}}\n",
         broker.bootstrap(),
-        registry.port,
         folder.display(),
         pop3.port()
     );
@@ -263,5 +269,36 @@ async fn compatibility_is_asked_before_a_schema_is_there() {
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_real_registry_takes_the_schemas() {
+    let Ok(url) = std::env::var("REPLY_INGEST_TEST_REGISTRY") else {
+        println!("skipped: REPLY_INGEST_TEST_REGISTRY names no registry");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = Broker::start(&["campaign.mail", "campaign.runs"]).expect("a broker");
+    let pop3 = Server::start(&[to_crlf(MAIL.as_bytes()).into_owned()]);
+    let file = configured(folder.path(), &broker, &pop3, &format!("{{url: '{url}'}}"));
+    let config = config::load(Path::new(&file)).expect("is right");
+    let registering = config.kafka.schema_registry.clone().expect("is set");
+    let looking = SchemaRegistry { auto_register: false, ..registering.clone() };
+    let [registering, looking] = [registering, looking].map(|s| Registry::new(&s).expect("a client"));
+    let wanted = wanted_schemas(&config);
+    for wanted in &wanted {
+        let error = looking.id(wanted).await.expect_err("is not known yet");
+        assert!(error.to_string().contains("register what"), "{error}");
+        assert_eq!(registering.look(wanted).await.expect("would be taken"), None);
+    }
+    let output = run("poll", &file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for wanted in &wanted {
+        let id = looking.id(wanted).await.expect("is known now");
+        assert_eq!(registering.look(wanted).await.expect("is known"), Some(id));
+        let records = demo::consume(&broker.bootstrap(), &wanted.topic, 1, Duration::from_secs(10)).expect("reads");
+        assert_eq!(records[0].value[..5], [&[0], &id.to_be_bytes()[..]].concat());
+        println!("{}: schema {id}", wanted.subject);
     }
 }
