@@ -12,6 +12,8 @@ use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
 use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Observer, Records, RunReport, Worker, run};
 use crate::report::Collector;
+#[cfg(feature = "schema-registry")]
+use crate::sink::Framed;
 use crate::sink::{LineSink, Sink, TopicLedger, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
@@ -238,17 +240,23 @@ pub(super) async fn sink(
 ) -> Result<(Arc<dyn Sink>, Option<Arc<dyn Ledger>>), Failure> {
     let watch = KafkaWatch::new(Arc::clone(metrics));
     let plain = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
-    match (config.delivery, config.ledger_topic()) {
+    let (sink, ledger): (Arc<dyn Sink>, Option<Arc<dyn Ledger>>) = match (config.delivery, config.ledger_topic()) {
         (Delivery::ExactlyOnce, Some(topic)) => {
             let both = Arc::new(TransactionalKafka::new(config, topic, plain, Utc::now));
-            Ok((Arc::clone(&both) as _, Some(both)))
+            (Arc::clone(&both) as _, Some(both))
         }
         (_, Some(topic)) => {
             let ledger = TopicLedger::new(&config.kafka, topic, Utc::now)?;
-            Ok((Arc::new(plain), Some(Arc::new(ledger))))
+            (Arc::new(plain), Some(Arc::new(ledger)))
         }
-        (_, None) => Ok((Arc::new(plain), None)),
-    }
+        (_, None) => (Arc::new(plain), None),
+    };
+    #[cfg(feature = "schema-registry")]
+    let sink = match &config.kafka.schema_registry {
+        Some(settings) => Arc::new(Framed::open(sink, config, settings).await?),
+        None => sink,
+    };
+    Ok((sink, ledger))
 }
 
 pub(super) fn ledger(config: &Config, dry_run: bool) -> Result<Arc<dyn Ledger>, Failure> {

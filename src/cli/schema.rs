@@ -2,13 +2,14 @@
 
 use super::Exit;
 use crate::event::asyncapi;
-use crate::event::schema::{Published, published};
+use crate::event::schema::{Published, of_data, published};
 
 /// Print a published JSON Schema, or the `AsyncAPI` document.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  reply-ingest schema event > event-v1.schema.json")]
 pub struct Args {
-    /// event, run, dead-letter, explain, config or asyncapi; without a name, their list.
+    /// event, run, dead-letter, explain, config or asyncapi; event-data or run-data, which are what a Schema Registry
+    /// holds; without a name, their list.
     name: Option<String>,
 }
 
@@ -16,6 +17,7 @@ pub fn main(args: &Args) -> Exit {
     let mut schemas = published();
     let document = schemas.iter().find(|s| s.name == "event").map(|s| asyncapi::document(&s.schema));
     schemas.extend(document.map(|schema| Published { name: "asyncapi", file: asyncapi::FILE, schema }));
+    schemas.extend(of_data());
     let Some(name) = &args.name else {
         for schema in &schemas {
             println!("{:12} {}", schema.name, schema.file);

@@ -4,7 +4,8 @@
 
 use super::mistake::{Mistake, Place};
 use super::model::{
-    Archive, Config, Dns, Limits, LoginMethod, Mailbox, Privacy, Retention, Tls, TokenEndpoint, TokenSource, Trust,
+    Archive, Config, Dns, Limits, LoginMethod, Mailbox, Mode, Privacy, Retention, SchemaRegistry, Tls, TokenEndpoint,
+    TokenSource, Trust,
 };
 use super::path::Path;
 use super::read::Findings;
@@ -13,7 +14,8 @@ use super::tree::{Kind, Tree};
 use super::units::Span;
 use crate::classify::{BouncePolicy, speaks_of_the_address};
 use crate::correlate::{self, At, Correlator, Problem};
-use crate::event::AddressMode;
+use crate::event::{AddressMode, SubjectMode};
+use crate::sink::Topics;
 use reqwest::Url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -48,6 +50,9 @@ pub(super) fn check(config: &Config, tree: &Tree, found: &mut Findings) {
         && [kafka.key("sasl_password"), kafka.key("sasl_password_file")].iter().any(|p| checks.given(p) == Given::Yes)
     {
         checks.report(&property, &[], "sasl.password is given twice: keep sasl_password_file");
+    }
+    if let Some(registry) = &config.kafka.schema_registry {
+        checks.schema_registry(&kafka, registry, config);
     }
     if let Some(archive) = &config.archive {
         checks.archive(&root.key("archive"), archive);
@@ -315,9 +320,62 @@ impl Checks<'_> {
         if privacy.addresses == AddressMode::Hmac && [direct, in_file] == [Given::No; 2] {
             self.report(&addresses, &[&addresses], "hmac needs hash_key_file, or hash_key: ${NAME}");
         }
+        if privacy.addresses != AddressMode::Clear && privacy.subject == Some(SubjectMode::Keep) {
+            let subject = setting.key("subject");
+            let problem = "keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit";
+            self.report(&subject, &[&subject, &addresses], problem);
+        }
         if privacy.hash_key.as_ref().is_some_and(|k| k.expose().len() < MIN_KEY) {
             let problem = format!("the hash key has fewer than {MIN_KEY} characters: addresses could be guessed");
             self.report(if direct == Given::Yes { &key } else { &file }, &[&key, &file], problem);
+        }
+    }
+
+    /// A registry that this program can ask, and records whose value is what it names.
+    fn schema_registry(&mut self, kafka: &Path, registry: &SchemaRegistry, config: &Config) {
+        let setting = kafka.key("schema_registry");
+        let key = |name: &str| setting.key(name);
+        if !cfg!(feature = "schema-registry") {
+            let problem = "this program was built without it: build it with `--features schema-registry`, or take the \
+                           setting away";
+            self.report(&setting, &[], problem);
+        }
+        let (url, username, mode, run_topic) = (key("url"), key("username"), kafka.key("mode"), kafka.key("run_topic"));
+        match Url::parse(&registry.url) {
+            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() => {
+                self.report(&url, &[&url], "is no URL of a web server: write https://HOST:PORT");
+            }
+            Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+                let problem = "holds a user or a password: set username and password_file instead";
+                self.report(&url, &[&url], problem);
+            }
+            Ok(_) if registry.username.is_some() && token_url(&registry.url).is_err() => {
+                self.report(
+                    &url,
+                    &[&url, &username],
+                    "would send the password in clear text: write https instead of http",
+                );
+            }
+            Ok(_) => {}
+            Err(_) => self.report(&url, &[&url], "is no URL: write https://HOST:PORT"),
+        }
+        let [user, direct, in_file] = [&username, &key("password"), &key("password_file")].map(|p| self.given(p));
+        let has_password = direct == Given::Yes || in_file == Given::Yes;
+        if user == Given::Yes && [direct, in_file] == [Given::No; 2] {
+            self.report(&username, &[&username], "no password: set password_file, or password: ${NAME}");
+        } else if has_password && user == Given::No {
+            self.report(&setting, &[], "a password without a username: set username");
+        }
+        if config.kafka.mode == Mode::Structured {
+            let problem = "needs kafka.mode: binary; in structured mode the value is a whole CloudEvent, which the id in \
+                           front of it would make unreadable";
+            self.report(&setting, &[&mode], problem);
+        }
+        let events = Topics::of(config);
+        if events.of_events().contains(&*events.of_run()) {
+            let problem =
+                "needs a kafka.run_topic of its own: a topic has one schema, and summaries have another than events";
+            self.report(&setting, &[&run_topic, &kafka.key("topic"), &kafka.key("topics")], problem);
         }
     }
 

@@ -4,7 +4,7 @@ use super::secret::Secret;
 use super::units::{Octets, Share, Span};
 use crate::classify::BouncePolicy;
 use crate::correlate::Correlator;
-use crate::event::{AddressMode, Kind, MailboxRole, TextMode};
+use crate::event::{AddressMode, Kind, MailboxRole, SubjectMode, TextMode};
 use crate::ledger::State;
 use crate::schedule::{Expression, Missed, Timing, Zone};
 use chrono::NaiveDate;
@@ -351,6 +351,11 @@ pub struct Kafka {
     /// or refused by it. Without it such a mail stays in the mailbox, and each run tries it again and ends with 75.
     #[serde(default)]
     pub dead_letters: Option<String>,
+    /// A Schema Registry: each event and summary is then its schema's id and the JSON, in the wire format of
+    /// Confluent's serialisers. With `mode: binary` and a `run_topic` of its own, and in a program that was built with
+    /// the feature `schema-registry`.
+    #[serde(default)]
+    pub schema_registry: Option<SchemaRegistry>,
     /// How long to wait for an acknowledgement before a mail stays for the next run.
     #[serde(default = "ack_timeout")]
     pub ack_timeout: Span,
@@ -368,6 +373,29 @@ pub struct Kafka {
     /// File that holds `sasl.password`.
     #[serde(default)]
     pub sasl_password_file: Option<PathBuf>,
+}
+
+/// Where the schemas' ids come from. The subject of a topic's values is `TOPIC-value` (`TopicNameStrategy`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaRegistry {
+    /// `https://registry.example.com:8081`; a path is kept, as Apicurio's `/apis/ccompat/v7`.
+    pub url: String,
+    /// For basic authentication, with a password.
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// File that holds the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether a run registers a schema that is missing. `false`: it must have been registered before, as
+    /// `reply-ingest schema event-data` and `run-data` print it.
+    #[serde(default = "yes")]
+    pub auto_register: bool,
 }
 
 /// How topics are made that are missing.
@@ -554,6 +582,9 @@ pub struct Privacy {
     pub addresses: AddressMode,
     #[serde(default)]
     pub text: TextMode,
+    /// By default `keep` where `addresses` is `clear`, and `scrub` otherwise.
+    #[serde(default)]
+    pub subject: Option<SubjectMode>,
     /// The key for `addresses: hmac`, at least 16 characters.
     #[serde(default)]
     pub hash_key: Option<Secret>,

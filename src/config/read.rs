@@ -237,6 +237,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads on as if there were nothing at `path`, of which all was said.
+    pub(super) fn leave_out(&self, path: &Path) -> Fault {
+        let mut found = self.found.borrow_mut();
+        found.stuck |= found.holes.insert(path.clone(), Hole::Skipped).is_some();
+        Fault::Recorded
+    }
+
     /// The text with its variables filled in.
     pub(super) fn expand<'a>(&self, text: &'a Text, path: &Path) -> Result<Cow<'a, str>, Fault> {
         if !text.plain {

@@ -35,8 +35,12 @@ pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &m
             files.take(&setting, "refresh_token", refresh_token, refresh_token_file.as_ref());
         }
     }
-    let Kafka { sasl_password, sasl_password_file, .. } = &mut config.kafka;
+    let Kafka { sasl_password, sasl_password_file, schema_registry, .. } = &mut config.kafka;
     files.take(&root.key("kafka"), "sasl_password", sasl_password, sasl_password_file.as_ref());
+    if let Some(registry) = schema_registry {
+        let setting = root.key("kafka").key("schema_registry");
+        files.take(&setting, "password", &mut registry.password, registry.password_file.as_ref());
+    }
     files.privacy(&root.key("privacy"), &mut config.privacy);
     let list = root.key("correlators");
     let items = files.found.items(&list, config.correlators.len());

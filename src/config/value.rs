@@ -2,8 +2,8 @@
 
 use super::path::Path;
 use super::read::{Fault, Hole, Reader, Seen, unknown_value};
-use super::tree::{Id, Kind};
-use serde::de::value::{StrDeserializer, StringDeserializer};
+use super::tree::{Entry, Id, Kind};
+use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
@@ -82,12 +82,12 @@ impl<'r> Value<'r> {
             {
                 self.reader.unknown(entry, fields, &self.path);
             } else if self.reader.hole(&self.path.key(&entry.key)).is_none() {
-                list.push((entry.key.clone(), Some(entry.value)));
+                list.push((Cow::Borrowed(entry.key.as_str()), Some(entry)));
             }
         }
         for name in fields.unwrap_or_default() {
             if self.reader.hole(&self.path.key(*name)) == Some(Hole::StandIn) {
-                list.push(((*name).to_owned(), None));
+                list.push((Cow::Borrowed(*name), None));
             }
         }
         Ok(Fields { reader: self.reader, path: self.path.clone(), list: list.into_iter(), next: None })
@@ -237,7 +237,7 @@ impl<'de> Deserializer<'de> for Value<'_> {
 struct Fields<'r> {
     reader: &'r Reader<'r>,
     path: Path,
-    list: std::vec::IntoIter<(String, Option<Id>)>,
+    list: std::vec::IntoIter<(Cow<'r, str>, Option<&'r Entry>)>,
     next: Option<(Path, Option<Id>)>,
 }
 
@@ -245,10 +245,9 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((key, id)) = self.list.next() else { return Ok(None) };
-        self.next = Some((self.path.key(key.as_str()), id));
-        let key: StringDeserializer<Fault> = key.into_deserializer();
-        seed.deserialize(key).map(Some)
+        let Some((name, entry)) = self.list.next() else { return Ok(None) };
+        self.next = Some((self.path.key(&*name), entry.map(|e| e.value)));
+        seed.deserialize(Key { reader: self.reader, map: &self.path, name, entry }).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
@@ -257,6 +256,40 @@ impl<'de> MapAccess<'de> for Fields<'_> {
             return Err(Fault::Recorded);
         }
         seed.deserialize(Value::new(self.reader, path.clone(), id)).map_err(|fault| self.reader.fail(fault, &path))
+    }
+}
+
+/// The key of a setting: a field's name, any text, or one of an enum's words.
+struct Key<'k> {
+    reader: &'k Reader<'k>,
+    map: &'k Path,
+    name: Cow<'k, str>,
+    entry: Option<&'k Entry>,
+}
+
+impl<'de> Deserializer<'de> for Key<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_string(self.name.into_owned())
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        if let Some(entry) = self.entry.filter(|entry| !variants.contains(&entry.key.as_str())) {
+            self.reader.unknown(entry, variants, self.map);
+            return Err(self.reader.leave_out(&self.map.key(&entry.key)));
+        }
+        visitor.visit_enum(Choice { name: self.name.into_owned(), payload: None })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -141,7 +141,8 @@ pub struct MessageRef {
     pub in_reply_to: Option<String>,
     /// Octets as the server sent them.
     pub size_bytes: u64,
-    /// The mail's subject, decoded: at most 500 characters.
+    /// The mail's subject, decoded: at most 500 characters. Null where it has none, and where `privacy.subject` is
+    /// `omit`.
     #[schemars(extend("examples" = ["Undeliverable: Spring workshops"]))]
     pub subject: Option<String>,
     /// Where the raw mail is kept: its name below the place of the archive, made of mailbox and digest. Absent where it
@@ -334,6 +335,9 @@ pub struct Privacy {
     pub addresses: AddressMode,
     /// What happened to the words of a person.
     pub text: TextMode,
+    /// What happened to the subjects: the mail's and its original's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectMode>,
     /// Name of the key that made `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["k1"]))]
@@ -369,13 +373,25 @@ pub enum TextMode {
     Full,
 }
 
+/// What happens to the subjects, that of the mail and that of the original in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectMode {
+    /// As they are.
+    Keep,
+    /// Without the addresses in them, and without the local parts of the persons whom the event is about.
+    Scrub,
+    /// Left out.
+    Omit,
+}
+
 /// What the returned or quoted original says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Original {
     /// Without angle brackets.
     #[schemars(extend("examples" = ["spring26.s1160@mailer.example.com"]))]
     pub message_id: Option<String>,
-    /// Its subject, decoded: at most 500 characters.
+    /// Its subject, decoded: at most 500 characters. Null where none is known, and where `privacy.subject` is `omit`.
     #[schemars(extend("examples" = ["Spring workshops: places and prices"]))]
     pub subject: Option<String>,
     /// Its Date, UTC.

@@ -87,6 +87,9 @@ pub struct DeadLetterData {
     pub digest_sha256: String,
     /// Octets of the raw mail.
     pub size_bytes: u64,
+    /// Where the raw mail is kept, as the events' `message.archive_ref` has it. Absent where it is not archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_ref: Option<String>,
     /// When this program looked at the mail, UTC.
     pub observed_at: DateTime<Utc>,
     /// When the mail reached the mailbox, by its newest Received line.

@@ -4,7 +4,7 @@
 //! for every place an address can stand: sender, recipient, original, the authentication context,
 //! diagnostics, subjects, words, campaign headers.
 
-use super::data::{AddressMode, EventData, Party, Privacy, TextMode};
+use super::data::{AddressMode, EventData, Party, Privacy, SubjectMode, TextMode};
 use super::verdict::Verdict;
 use crate::message::Address;
 use aws_lc_rs::hmac;
@@ -22,14 +22,16 @@ const EXCERPT: usize = 280;
 const HIDDEN: &str = "[address]";
 
 /// Anything that reads as an address: local@domain with encoded forms of "@", quoted local parts,
-/// address literals, white space around the "@", and VERP's local=domain.
+/// address literals, white space around the "@", VERP's local=domain, and a signed token whose domain was cut off.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let local = r#"(?:"[^"\r\n]{1,128}"|[^\s<>()\[\]{}"',;:|]+)"#;
     let at = r"(?:@|%40|&#64;|&#x40;|=40)";
     let domain = r"(?:\[[^\]\s]{1,64}\]|[\p{L}\p{N}][\p{L}\p{N}._-]*)";
     let verp = r#"[^\s<>()\[\]{}"',;:|=]+=[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.\p{L}{2,24}"#;
     let spaced = r#"[^\s<>()\[\]{}"',;:|]+\s{1,3}@\s{1,3}[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+"#;
-    Regex::new(&format!("(?i){local}{at}{domain}|{verp}|{spaced}")).ok()
+    // Whoever has it can write in a person's name. A signature has at least ten octets (`correlate::token`).
+    let token = r#"[^\s<>()\[\]{}"',;:|@+]+\+[^\s<>()\[\]{}"',;:|@]*[a-z2-7]{16}"#;
+    Regex::new(&format!("(?i){local}{at}{domain}|{verp}|{spaced}|{token}")).ok()
 });
 
 /// What may be published of addresses and words.
@@ -37,6 +39,8 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub struct Policy {
     pub addresses: AddressMode,
     pub text: TextMode,
+    /// By default subjects are treated as addresses are.
+    pub subject: Option<SubjectMode>,
     pub key: Option<Key>,
     /// How long consumers may keep the event.
     pub retain: Option<Duration>,
@@ -84,7 +88,23 @@ impl Policy {
     /// Everything as it is: what `replay` shows without a configuration.
     #[must_use]
     pub fn open() -> Self {
-        Self { addresses: AddressMode::Clear, text: TextMode::Full, key: None, retain: None }
+        Self { addresses: AddressMode::Clear, text: TextMode::Full, ..Self::default() }
+    }
+
+    /// What happens to subjects. Where addresses are withheld, so are those that stand there.
+    #[must_use]
+    pub fn subject(&self) -> SubjectMode {
+        match (self.subject, self.addresses) {
+            (Some(SubjectMode::Omit), _) => SubjectMode::Omit,
+            (None | Some(SubjectMode::Keep), AddressMode::Clear) => SubjectMode::Keep,
+            _ => SubjectMode::Scrub,
+        }
+    }
+
+    /// Whether everything is published as it is.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.addresses == AddressMode::Clear && self.text == TextMode::Full && self.subject() == SubjectMode::Keep
     }
 
     /// The `privacy` member of an event that happened at `occurred_at`.
@@ -93,6 +113,7 @@ impl Policy {
         Privacy {
             addresses: self.addresses,
             text: self.text,
+            subject: Some(self.subject()),
             hash_key_id: self.key.as_ref().map(|k| k.id.clone()),
             retain_until: self.retain.and_then(|d| occurred_at.checked_add_signed(d)),
         }
@@ -104,8 +125,19 @@ impl Policy {
         let retain_until = data.privacy.retain_until;
         data.privacy = self.stamp(data.occurred_at);
         data.privacy.retain_until = retain_until.or(data.privacy.retain_until);
+        let withheld = self.addresses != AddressMode::Clear || self.subject() == SubjectMode::Scrub;
+        let people = if withheld { people(data) } else { Vec::new() };
+        for subject in subjects(data) {
+            match (self.subject(), subject.as_mut()) {
+                (SubjectMode::Omit, _) => *subject = None,
+                (SubjectMode::Scrub, Some(text)) => {
+                    hide_people(text, &people);
+                    hide(text);
+                }
+                (SubjectMode::Keep, _) | (SubjectMode::Scrub, None) => {}
+            }
+        }
         if self.addresses != AddressMode::Clear {
-            let people = people(data);
             for id in ids(data) {
                 self.recipient_id(id);
             }
@@ -190,18 +222,20 @@ fn people(data: &EventData) -> Vec<String> {
     locals.map(str::to_ascii_lowercase).filter(|local| local.len() >= 3).collect()
 }
 
-/// What servers and senders wrote for people to read, the words of the person aside.
+fn subjects(data: &mut EventData) -> impl Iterator<Item = &mut Option<String>> {
+    let original = data.original.as_mut().map(|o| &mut o.subject);
+    [&mut data.message.subject].into_iter().chain(original)
+}
+
+/// What servers and senders wrote for people to read, the subjects and the words of the person aside.
 fn free_texts(data: &mut EventData) -> Vec<&mut String> {
     let failure = match &mut data.verdict {
         Verdict::Bounce { bounce: failure } | Verdict::Delay { delay: failure } => Some(failure),
         _ => None,
     };
     let said = failure.into_iter().flat_map(|f| [&mut f.diagnostic, &mut f.smtp_command]);
-    let original = data.original.as_mut();
-    let (subject, headers) = original.map(|o| (&mut o.subject, &mut o.headers)).unzip();
-    let subjects = [&mut data.message.subject].into_iter().chain(subject);
-    let headers = headers.into_iter().flat_map(|headers| headers.values_mut());
-    said.chain(subjects).flatten().chain(headers).collect()
+    let headers = data.original.as_mut().into_iter().flat_map(|o| o.headers.values_mut());
+    said.flatten().chain(headers).collect()
 }
 
 fn ids(data: &mut EventData) -> Vec<&mut Option<String>> {
@@ -319,7 +353,8 @@ pub(super) fn hide_in_header(value: &mut String) {
     }
 }
 
-fn hide(text: &mut String) {
+/// Takes addresses out of a text.
+pub(crate) fn hide(text: &mut String) {
     let Some(pattern) = ADDRESS.as_ref() else {
         // What cannot be looked through is not published.
         HIDDEN.clone_into(text);
@@ -345,6 +380,8 @@ mod tests {
             ("ana@[192.0.2.1]", "[address]"),
             ("write to ana @ example.org", "write to [address]"),
             ("dinner @ seven", "dinner @ seven"),
+            ("no such user: b+c1.p7.vtmirc3xgigjv3vx", "no such user: [address]"),
+            ("1+1 is two", "1+1 is two"),
             ("user at example.org", "user at example.org"),
         ];
         for (given, expected) in table {

@@ -3,7 +3,9 @@
 //! `schemas/` holds them as files; a test compares the two.
 
 use super::cloud::{DATA_SCHEMA, Event, RUN_SCHEMA, RunEvent};
+use super::data::EventData;
 use super::dead_letter::{DEAD_LETTER_SCHEMA, DeadLetter};
+use super::run::RunData;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -48,6 +50,28 @@ pub fn published() -> Vec<Published> {
             file: "config.schema.json",
             schema: schema::<crate::config::Config>("urn:reply-ingest:schema:config", "reply-ingest configuration"),
         },
+    ]
+}
+
+/// The schema of the value where it is the data alone, as in binary mode: each whole in itself, for a registry.
+#[must_use]
+pub fn of_data() -> [Published; 2] {
+    let alone = |name, file, mut schema: Value| {
+        // The published file has that name, and the whole event in it.
+        schema.as_object_mut().map(|root| root.remove("$id"));
+        Published { name, file, schema }
+    };
+    [
+        alone(
+            "event-data",
+            "event-v1.schema.json#/$defs/EventData",
+            schema::<EventData>("", "reply-ingest event data, version 1"),
+        ),
+        alone(
+            "run-data",
+            "run-v1.schema.json#/$defs/RunData",
+            schema::<RunData>("", "reply-ingest run data, version 1"),
+        ),
     ]
 }
 

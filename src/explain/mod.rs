@@ -2,8 +2,8 @@
 //!
 //! Takes a judged mail and asks each station for its evidence once more; gives an [`Explanation`], which is data
 //! ([`text`] makes it readable, `--explain=json` prints it). Nothing here runs while mails are only judged. What the
-//! mailbox's privacy keeps out of events is kept out of here as well: without clear addresses and full texts no words
-//! of the mail are repeated.
+//! mailbox's privacy keeps out of events is kept out of here as well: without clear addresses, full texts and subjects as
+//! they are no words of the mail are repeated.
 
 mod evidence;
 mod meaning;
@@ -15,7 +15,8 @@ pub use meaning::meaning;
 use crate::auth::boundary::{self, Passage};
 use crate::auth::dns::{Code, Record, RecordType};
 use crate::classify::{Rival, rivals};
-use crate::event::{AddressMode, Auth, BoundaryWord, Correlation, Event, TextMode, TimeSource, Verdict};
+use crate::event::privacy::hide;
+use crate::event::{AddressMode, Auth, BoundaryWord, Correlation, Event, TimeSource, Verdict};
 use crate::message::{Mail, RawMail, to_crlf};
 use crate::pipeline::{Judged, Line, Place};
 use chrono::{DateTime, Utc};
@@ -208,7 +209,7 @@ pub struct EvidenceLine {
 pub fn explain(line: &Line, place: &Place, origin: &str, raw: &RawMail, judged: &Judged) -> Explanation {
     let bytes = to_crlf(raw.bytes());
     let mail = Mail::parse(&bytes);
-    let open = place.privacy.addresses == AddressMode::Clear && place.privacy.text == TextMode::Full;
+    let open = place.privacy.is_open();
     let lines = Lines::of(&mail);
     Explanation {
         explain_version: VERSION.to_owned(),
@@ -293,7 +294,16 @@ fn walk(mail: &Mail<'_>, place: &Place) -> Walk {
                 Passage::Ended(why) => (StepWord::Ended, Some(why)),
             };
             let client_ip = step.ip.map(|ip| ip.to_string());
-            Step { header_index: step.index, by: step.by, client_ip, helo: step.helo, passage, why }
+            // Some programs say an address for a name.
+            let [by, helo] = [step.by, step.helo].map(|name| {
+                name.map(|mut name| {
+                    if place.privacy.addresses != AddressMode::Clear {
+                        hide(&mut name);
+                    }
+                    name
+                })
+            });
+            Step { header_index: step.index, by, client_ip, helo, passage, why }
         })
         .collect();
     let below = u32::try_from(all.saturating_sub(steps.len())).unwrap_or(u32::MAX);
@@ -328,17 +338,22 @@ fn dns(judged: &Judged, clear: bool) -> Vec<DnsLine> {
             }
             .to_owned(),
             ttl: answer.ttl,
-            answers: answer.records.iter().map(data_of).collect(),
+            answers: answer.records.iter().map(|record| data_of(record, clear)).collect(),
         })
         .collect()
 }
 
-fn data_of(record: &Record) -> String {
-    match record {
+fn data_of(record: &Record, clear: bool) -> String {
+    let mut data = match record {
         Record::A(ip) => ip.to_string(),
         Record::Aaaa(ip) => ip.to_string(),
         Record::Mx { preference, exchange } => format!("{preference} {exchange}"),
         Record::Ptr(name) => name.clone(),
-        Record::Txt(octets) => String::from_utf8_lossy(octets).chars().take(MOST_DATA).collect(),
+        Record::Txt(octets) => String::from_utf8_lossy(octets).into_owned(),
+    };
+    if !clear {
+        // Where a DMARC record wants its reports.
+        hide(&mut data);
     }
+    data.chars().take(MOST_DATA).collect()
 }

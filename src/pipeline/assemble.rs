@@ -134,6 +134,7 @@ pub fn data(
         privacy: Privacy {
             addresses: around.place.privacy.addresses,
             text: around.place.privacy.text,
+            subject: None,
             hash_key_id: None,
             retain_until: around
                 .place

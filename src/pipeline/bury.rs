@@ -150,6 +150,7 @@ impl Publisher {
             uidl: ready.listed.uidl.clone(),
             digest_sha256: ready.digest.to_string(),
             size_bytes: ready.size,
+            archive_ref: first.and_then(|data| data.message.archive_ref.clone()),
             observed_at: now,
             delivered_at: ready.delivered_at,
             run_id: line.run_id().to_owned(),

@@ -4,6 +4,8 @@ use crate::archive::ArchiveError;
 use crate::ledger::LedgerError;
 use crate::pop3::Pop3Error;
 use crate::sink::KafkaError;
+#[cfg(feature = "schema-registry")]
+use crate::sink::RegistryError;
 use crate::token::TokenError;
 
 /// Classes of failures, the one that needs a person most first. When mailboxes fail differently,
@@ -90,6 +92,15 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Fenced { .. } => FailureClass::Fenced,
         };
+        Self::new(class, &error)
+    }
+}
+
+#[cfg(feature = "schema-registry")]
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        // Who runs Kafka runs its registry too.
+        let class = if error.is_configuration() { FailureClass::Configuration } else { FailureClass::Kafka };
         Self::new(class, &error)
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{Config, Trust};
 use crate::correlate::{Correlator, CorrelatorError, Correlators, Sight};
 use crate::event::privacy::{Key, Policy};
 use crate::event::run::DnsRun;
-use crate::event::{AddressMode, Auth, Event, MailboxRole, UnclassifiedReason};
+use crate::event::{AddressMode, Auth, Event, EventData, MailboxRole, UnclassifiedReason};
 use crate::message::{Digest, Mail, RawMail, received_date, to_crlf};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
@@ -126,6 +126,7 @@ pub fn policy(setting: &crate::config::Privacy) -> Policy {
     Policy {
         addresses: setting.addresses,
         text: setting.text,
+        subject: setting.subject,
         key: setting.hash_key.as_ref().map(|k| Key::new(setting.hash_key_id.clone(), k.expose().as_bytes())),
         retain: setting.retain.and_then(|s| TimeDelta::from_std(s.0).ok()),
     }
@@ -257,7 +258,12 @@ impl Line {
             let finding = Finding::unclassified(UnclassifiedReason::ParseError);
             let data =
                 assemble::data(self, &Mail::parse(b""), &finding, crate::event::Correlation::default(), 0, &around);
-            Judged { events: vec![self.event(data, place)], findings: vec![finding], delivered_at: None, answers: None }
+            Judged {
+                events: vec![self.event(data, &place.privacy)],
+                findings: vec![finding],
+                delivered_at: None,
+                answers: None,
+            }
         }
     }
 
@@ -275,7 +281,7 @@ impl Line {
         let events = (0..)
             .zip(findings.iter().zip(correlations))
             .map(|(ordinal, (finding, correlation))| {
-                self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), place)
+                self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), &place.privacy)
             })
             .collect();
         Judged { events, findings, delivered_at: around.delivered_at, answers }
@@ -363,9 +369,10 @@ impl Line {
         self.resolver.counts()
     }
 
-    /// The one place at which privacy is applied.
-    fn event(&self, mut data: crate::event::EventData, place: &Place) -> Event {
-        if place.privacy.addresses != AddressMode::Clear {
+    /// The event of `data`, which has everything in clear: the one place at which privacy is applied.
+    #[must_use]
+    pub fn event(&self, mut data: EventData, privacy: &Policy) -> Event {
+        if privacy.addresses != AddressMode::Clear {
             let original = data.original.as_mut().map(|o| &mut o.message_id);
             for id in [&mut data.message.message_id, &mut data.message.in_reply_to].into_iter().chain(original) {
                 if id.as_deref().is_some_and(|id| self.correlators.names_somebody(id)) {
@@ -373,7 +380,7 @@ impl Line {
                 }
             }
         }
-        place.privacy.apply(&mut data);
+        privacy.apply(&mut data);
         let key = crate::event::partition_key(data.recipient.as_ref(), data.privacy.addresses, &data.dedupe_key);
         Event::new(&self.settings.type_prefix, key, data)
     }

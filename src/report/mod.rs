@@ -7,6 +7,7 @@
 
 pub mod html;
 
+use crate::event::privacy::hide;
 use crate::event::run::{DnsRun, MailboxRun};
 use crate::event::{BounceType, CorrelationStatus, Event, Kind, TextMode, Verdict};
 use crate::pipeline::{FailureClass, Observer, RunReport, Station};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Samples kept of each sort.
 const SAMPLES: usize = 15;
+/// Characters of a subject that are shown.
+const MOST_SUBJECT: usize = 120;
 /// Below this a verdict is worth a look.
 const DOUBTFUL: f32 = 0.7;
 /// Hours that are counted; a mailbox with more has years in it, and gets days of the last ones.
@@ -58,7 +61,7 @@ pub struct Sample {
     /// The domain of the recipient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Only where `privacy.text` is not `omit`.
+    /// Only where neither `privacy.text` nor `privacy.subject` is `omit`, and without addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// To find the mail again: `replay --uidl`.
@@ -245,7 +248,10 @@ fn keep(samples: &mut Vec<Sample>, event: &Event) {
         confidence: data.classification.confidence,
         rule: data.classification.rules.first().map(|r| r.id.clone()),
         domain: data.recipient.as_ref().and_then(|r| r.domain.clone()),
-        subject: data.message.subject.clone().filter(|_| shown).map(|s| s.chars().take(120).collect()),
+        subject: data.message.subject.clone().filter(|_| shown).map(|mut s| {
+            hide(&mut s);
+            s.chars().take(MOST_SUBJECT).collect()
+        }),
         uidl: data.ingest.uidl.clone(),
         digest_sha256: data.message.digest_sha256.clone(),
     });

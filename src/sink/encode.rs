@@ -43,10 +43,10 @@ impl Encoder {
         self.record(topic, event)
     }
 
-    /// The record of a dead letter.
+    /// The record of a dead letter: in structured mode always, because `replay --dead-letters` and people read it.
     #[must_use]
     pub fn dead_letter(self, topic: Arc<str>, letter: &DeadLetter) -> Record {
-        self.record(topic, letter)
+        Self::new(Mode::Structured).record(topic, letter)
     }
 
     fn record<D: Serialize>(self, topic: Arc<str>, event: &Envelope<D>) -> Record {

@@ -10,6 +10,8 @@ mod kafka;
 mod lines;
 mod producer;
 mod reader;
+#[cfg(feature = "schema-registry")]
+mod registry;
 mod routing;
 mod topic_ledger;
 mod topics;
@@ -19,6 +21,8 @@ pub use encode::Encoder;
 pub use kafka::{KafkaError, KafkaFacts, KafkaSink, Watch};
 pub use lines::LineSink;
 pub use reader::read_to_end;
+#[cfg(feature = "schema-registry")]
+pub use registry::{Framed, Registry, RegistryError, Wanted, wanted_schemas};
 pub use routing::Topics;
 pub use topic_ledger::TopicLedger;
 pub use topics::{Purpose, TopicFacts, create_topics, judge, settings_of, wanted};

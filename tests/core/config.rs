@@ -93,6 +93,75 @@ fn mistakes(text: &str) -> Vec<String> {
     error.mistakes().iter().map(|m| m.in_file(Path::new(""))).map(|m| m.trim_start_matches(':').to_owned()).collect()
 }
 
+/// What is said about a Schema Registry, but for a program that cannot ask one.
+#[test]
+fn a_schema_registry_needs_what_it_needs() {
+    const MISSING: &str = "kafka.schema_registry: this program was built without it: build it with `--features \
+                           schema-registry`, or take the setting away";
+    let right = "mode: binary, run_topic: runs, ";
+    let clear = "kafka.schema_registry.url: would send the password in clear text: write https instead of http";
+    let no_url = "kafka.schema_registry.url: is no URL of a web server: write https://HOST:PORT";
+    for (kafka, registry, expected) in [
+        (right, "{url: 'https://registry.example:8081'}", &[][..]),
+        (right, "{url: 'http://registry.example/apis/ccompat/v7', auto_register: false}", &[]),
+        (right, "{url: 'http://127.0.0.1:1', username: u, password: p}", &[]),
+        (right, "{url: 'http://registry.example', username: u, password: p}", &[clear]),
+        (right, "{url: 'ftp://registry.example'}", &[no_url]),
+        (right, "{url: 'registry.example:8081'}", &[no_url]),
+        (
+            right,
+            "{url: 'https://u:p@registry.example'}",
+            &["kafka.schema_registry.url: holds a user or a password: set username and password_file instead"],
+        ),
+        (
+            right,
+            "{url: 'https://r.example', username: u}",
+            &["kafka.schema_registry.username: no password: set password_file, or password: ${NAME}"],
+        ),
+        (
+            right,
+            "{url: 'https://r.example', password: p}",
+            &["kafka.schema_registry: a password without a username: set username"],
+        ),
+        (
+            right,
+            "{user: u}",
+            &[
+                "kafka.schema_registry: `url` is missing: it has no default",
+                "kafka.schema_registry: unknown key `user`: did you mean `username`?",
+            ],
+        ),
+        (
+            "",
+            "{url: 'https://r.example'}",
+            &[
+                "kafka.schema_registry: needs kafka.mode: binary; in structured mode the value is a whole CloudEvent, which the id in front of it would make unreadable",
+                "kafka.schema_registry: needs a kafka.run_topic of its own: a topic has one schema, and summaries have another than events",
+            ],
+        ),
+        (
+            "mode: binary, run_topic: b, topics: {bounce: b}, ",
+            "{url: 'https://r.example'}",
+            &[
+                "kafka.schema_registry: needs a kafka.run_topic of its own: a topic has one schema, and summaries have another than events",
+            ],
+        ),
+    ] {
+        let text = MINIMAL.replace("kafka: {", &format!("kafka: {{{kafka}schema_registry: {registry}, "));
+        let found = match parse(&text) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        };
+        let built = cfg!(feature = "schema-registry");
+        assert_eq!(found.iter().any(|m| m == MISSING), !built && !registry.contains("user: u}"), "{text}: {found:?}");
+        let mut rest: Vec<_> = found.into_iter().filter(|m| m != MISSING).collect();
+        rest.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(rest, expected, "{text}");
+    }
+}
+
 /// Wrong files, and all that is said about each.
 #[test]
 fn every_mistake_is_named_with_its_place() {
@@ -193,6 +262,9 @@ fn every_mistake_is_named_with_its_place() {
             "7:11: mailbox a: name: two mailboxes have this name, the other one in line 3: names are part of event ids and must differ",
         ]),
         (m("privacy: {addresses: hmac}\n"), &["7:22: privacy.addresses: hmac needs hash_key_file, or hash_key: ${NAME}"]),
+        (m("privacy: {addresses: omit, subject: keep}\n"), &["7:37: privacy.subject: keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit"]),
+        (m("    privacy: {addresses: omit, subject: keep}\n"), &["7:41: mailbox a: privacy.subject: keep publishes the addresses that stand in subjects, and `addresses` withholds them: use scrub or omit"]),
+        (m("privacy: {subject: hide}\n"), &["7:20: privacy.subject: unknown value `hide`: it is one of keep, scrub or omit"]),
         (m("privacy: {addresses: hmac, hash_key: short}\n"), &["7:38: privacy.hash_key: the hash key has fewer than 16 characters: addresses could be guessed"]),
         (m("limits:\n  message_size: 1kB\n  mailboxes_at_once: 0\n  pipeline: 0\n  session_mails: 0\n  command_timeout: 900ms\n  session_time: 0s\n  retries: 21\n"), &[
             "8:17: limits.message_size: must be at least 10kB",
@@ -238,6 +310,13 @@ fn every_mistake_is_named_with_its_place() {
             "1:16: kafka.topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
             "1:40: kafka.topics.bounce: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores",
         ]),
+        (instead("kafka: {", "kafka: {topics: {bounced: a, Reply: b, anything: c, delay: d, unsubcribe: 'e/f'}, "), &[
+            "1:18: kafka.topics: unknown key `bounced`: did you mean `bounce`?",
+            "1:30: kafka.topics: unknown key `Reply`: did you mean `reply`?",
+            "1:40: kafka.topics: unknown key `anything`: known keys are bounce, delay, delivered, complaint, auto_reply, unsubscribe, reply, receipt, challenge, other, unclassified",
+            "1:63: kafka.topics: unknown key `unsubcribe`: did you mean `unsubscribe`?",
+        ]),
+        (m("bounces: {types: {mailbox_fulll: hard}}\n"), &["7:19: bounces.types: unknown key `mailbox_fulll`: did you mean `mailbox_full`?"]),
         (m("    topic: ''\n"), &["7:12: mailbox a: topic: is no name of a topic: 1 to 249 letters, digits, hyphens, dots and underscores"]),
         (instead("kafka: {", "kafka: {sasl_password: x, properties: {sasl.password: y}, "), &[
             "1:55: kafka.properties.sasl.password: sasl.password is given twice: keep sasl_password_file",

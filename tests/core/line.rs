@@ -182,7 +182,7 @@ fn strict_privacy_leaves_no_address_in_the_event() {
         (AddressMode::Omit, TextMode::Excerpt),
     ] {
         let key = Some(Key::new("k1".to_owned(), b"a key of enough octets"));
-        let privacy = Policy { addresses, text, key, retain: None };
+        let privacy = Policy { addresses, text, key, ..Policy::default() };
         let event = only(judge_with(&RawMail::new(REPLY.into()), privacy, zone()));
         let json = serde_json::to_string(&event).expect("serialises");
         for secret in ["ana@customer.example", "ana@", "replies@campaigns.example"] {

@@ -22,6 +22,7 @@ mod line;
 mod people;
 mod pop3_splits;
 mod pop3_traces;
+mod privacy;
 mod report;
 mod reports;
 mod rules;

@@ -13,6 +13,8 @@ mod faults;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod privacy_modes;
+#[cfg(feature = "schema-registry")]
+mod registry;
 mod replay;
 mod scripted;
 mod taken_over;

@@ -186,8 +186,18 @@ fn each_mode_once(mode: &str) {
     );
 
     // Tried again while nothing has changed: another dead letter with the same id, and the mail stays.
-    let (code, _, stderr) = run(&["poll", "--retry-dead-letters"], &config);
+    // Where mails are archived, it says where to find this one.
+    let archive = setup.folder.path().join("archive");
+    std::fs::create_dir(&archive).expect("creates");
+    let archiving = setup.folder.path().join("archiving.yaml");
+    let text = std::fs::read_to_string(&config).expect("reads");
+    std::fs::write(&archiving, format!("{text}archive: {{location: {}}}\n", archive.display())).expect("writes");
+    let (code, _, stderr) = run(&["poll", "--retry-dead-letters"], &archiving);
     assert_eq!((code, setup.dovecot.count(USER)), (Some(0), 2), "{stderr}");
+    let letters = setup.values("dead", 5);
+    let places: Vec<&str> = letters.iter().filter_map(|l| l.pointer("/data/archive_ref")?.as_str()).collect();
+    assert_eq!(places.len(), 2, "{letters:?}");
+    assert!(places.iter().all(|place| archive.join(place).is_file()), "{places:?}");
     let ids: BTreeSet<String> = setup.values("dead", 5).iter().map(|l| l["id"].to_string()).collect();
     assert_eq!((setup.values("dead", 5).len(), ids.len()), (4, 2));
 

@@ -10,6 +10,9 @@ use super::super::rules::{Field, Match, Reader, Table};
 use super::{answer_prefix, dates, judged};
 use crate::event::{AutoReply, AutoReplyType, Party, Verdict};
 use crate::message::{Address, Mail};
+use chrono::NaiveDate;
+use std::cell::LazyCell;
+use std::ops::Deref;
 
 /// What the evidence must amount to.
 const ENOUGH: f32 = 0.85;
@@ -36,7 +39,8 @@ pub fn find(mail: &Mail<'_>, rules: &Reader<'_>, subject: &str, words: &Words, w
     let answered = if answer_prefix(subject).is_some() { ANSWERED } else { 1.0 };
     let by_subject = joined(&in_subject) * answered;
     let person = person(&in_text, text);
-    let doubt_of_text = (1.0 - joined(&in_text)) * (1.0 - plainness(&in_text, text, mail)) * (1.0 - hinted);
+    let day = LazyCell::new(|| dates::returns_on(text, mail.date()));
+    let doubt_of_text = (1.0 - joined(&in_text)) * (1.0 - plainness(&in_text, text, &day)) * (1.0 - hinted);
     // What speaks for a person weighs twice: to take a person for a machine is worse than the contrary.
     let doubt_of_text = (doubt_of_text / (person * person).max(f32::EPSILON)).min(1.0);
     let confidence = 1.0 - (1.0 - said) * (1.0 - by_subject) * doubt_of_text;
@@ -63,8 +67,7 @@ pub fn find(mail: &Mail<'_>, rules: &Reader<'_>, subject: &str, words: &Words, w
         .then(|| {
             // A subject that says nothing of absence is the campaign's, and so are its dates.
             let own = in_subject.iter().any(|m| m.rule.gives == "out_of_office");
-            dates::returns_on(text, mail.date())
-                .or_else(|| own.then(|| dates::returns_on(subject, mail.date())).flatten())
+            day.or_else(|| own.then(|| dates::returns_on(subject, mail.date())).flatten())
         })
         .flatten();
     let permanent = matches!(reply_type, AutoReplyType::LeftCompany | AutoReplyType::AddressChanged);
@@ -114,13 +117,13 @@ fn person(found: &[Match<'_>], text: &str) -> f32 {
 
 /// A short text that speaks of absence and nothing else was written in advance more often than
 /// not, more so if it names the day of return.
-fn plainness(found: &[Match<'_>], text: &str, mail: &Mail<'_>) -> f32 {
+fn plainness(found: &[Match<'_>], text: &str, day: &impl Deref<Target = Option<NaiveDate>>) -> f32 {
     let says = found.iter().any(|m| m.rule.gives == "out_of_office" && m.rule.confidence >= 0.6);
     if !says {
         return 0.0;
     }
     let brief: f32 = if text.chars().take(170).count() < 170 { 0.55 } else { 0.0 };
-    let dated: f32 = if dates::returns_on(text, mail.date()).is_some() { 0.3 } else { 0.0 };
+    let dated: f32 = if day.is_some() { 0.3 } else { 0.0 };
     1.0 - (1.0 - brief) * (1.0 - dated)
 }
 

@@ -42,7 +42,12 @@ struct Found {
 
 /// The day of return that a text names, seen from the day on which it was sent.
 pub fn returns_on(text: &str, sent: Option<DateTime<Utc>>) -> Option<NaiveDate> {
-    let lower = text.to_lowercase().replace(['’', 'ʼ'], "'");
+    // No date is without one.
+    if !text.bytes().any(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    let lower =
+        if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().replace(['’', 'ʼ'], "'") };
     let tokens = tokens(&lower);
     let mut best: Option<(Cue, NaiveDate)> = None;
     let mut doubt = false;

@@ -8,6 +8,17 @@ pub struct Folded {
     steps: Vec<(usize, usize)>,
 }
 
+/// A letter or digit of an alphabet that writes words with spaces between them: ASCII, Latin, Greek and Cyrillic, not
+/// Chinese, Japanese or Thai.
+pub(super) fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() && c < '\u{0600}'
+}
+
+/// ASCII white space as `char::is_whitespace` has it.
+const fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t'..=b'\r')
+}
+
 fn is_east_asian(c: char) -> bool {
     ('\u{2e80}'..'\u{ac00}').contains(&c) || ('\u{ff00}'..'\u{fff0}').contains(&c)
 }
@@ -24,7 +35,10 @@ impl Folded {
         let mut shift: isize = 0;
         let mut gap = false;
         let mut broken = false;
-        for (at, c) in original.char_indices() {
+        let mut rest = original;
+        while let Some(c) = rest.chars().next() {
+            let at = original.len() - rest.len();
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
             if c.is_whitespace() || c == '\u{200b}' {
                 gap = true;
                 broken |= c == '\n';
@@ -43,7 +57,16 @@ impl Folded {
             }
             match c {
                 '’' | '‘' | 'ʼ' => text.push('\''),
-                _ if c.is_ascii() => text.push(c.to_ascii_lowercase()),
+                _ if c.is_ascii() => {
+                    // The rest of its word, as far as it is ASCII.
+                    let more = rest.bytes().take_while(|octet| octet.is_ascii() && !is_space(*octet)).count();
+                    let (word, behind) = rest.split_at_checked(more).unwrap_or_default();
+                    let from = text.len();
+                    text.push(c);
+                    text.push_str(word);
+                    text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
+                    rest = behind;
+                }
                 _ => text.extend(c.to_lowercase()),
             }
         }
@@ -64,35 +87,31 @@ impl Folded {
         }
         let mut text = String::with_capacity(original.len());
         let mut steps: Vec<(usize, usize)> = Vec::new();
-        let mut gap = true;
-        for (at, octet) in original.bytes().enumerate() {
-            // ASCII white space as `char::is_whitespace` has it.
-            if matches!(octet, b' ' | b'\t'..=b'\r') {
-                gap = true;
-                continue;
+        let octets = original.as_bytes();
+        let mut at = 0;
+        while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
+            let gap = rest.iter().take_while(|octet| is_space(**octet)).count();
+            let word = rest.iter().skip(gap).take_while(|octet| !is_space(**octet)).count();
+            let (from, end) = (at + gap, at + gap + word);
+            at = end;
+            let Some(word) = original.get(from..end).filter(|word| !word.is_empty()) else { break };
+            if !text.is_empty() {
+                text.push(' ');
             }
-            if std::mem::take(&mut gap) {
-                if !text.is_empty() {
-                    text.push(' ');
-                }
-                // Single spaces keep the distance to the original.
-                if steps.last().is_none_or(|(folded, from)| at - from != text.len() - folded) {
-                    steps.push((text.len(), at));
-                }
+            // Single spaces keep the distance to the original.
+            if steps.last().is_none_or(|(folded, original)| from - original != text.len() - folded) {
+                steps.push((text.len(), from));
             }
-            text.push(char::from(octet.to_ascii_lowercase()));
+            text.push_str(word);
         }
+        text.make_ascii_lowercase();
         Self { text, steps }
     }
 
-    /// Whether a hit cuts no word at either end. Scripts without spaces between words (Chinese,
-    /// Japanese, Thai) have no such ends, so only alphabetic neighbours of ASCII, Latin, Greek
-    /// and Cyrillic count. An open end may stand within a word.
+    /// Whether a hit cuts no word at either end. An open end may stand within a word.
     pub(super) fn is_whole(&self, start: usize, end: usize, (open_start, open_end): (bool, bool)) -> bool {
-        let joins = |a: Option<char>, b: Option<char>| {
-            let letter = |c: char| c.is_alphanumeric() && c < '\u{0600}';
-            matches!((a, b), (Some(a), Some(b)) if letter(a) && letter(b))
-        };
+        let joins =
+            |a: Option<char>, b: Option<char>| matches!((a, b), (Some(a), Some(b)) if is_letter(a) && is_letter(b));
         let (Some(before), Some(hit), Some(after)) =
             (self.text.get(..start), self.text.get(start..end), self.text.get(end..))
         else {

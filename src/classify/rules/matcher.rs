@@ -4,7 +4,7 @@ use super::Where;
 use super::folded::Folded;
 use super::literals::Needs;
 use super::rule::Rule;
-use super::words::{Hit, WordFinder};
+use super::words::{self, Hit, WordFinder};
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -40,10 +40,10 @@ struct Word {
 
 /// The words to look for.
 #[derive(Default)]
-struct Words(Vec<(Vec<u8>, (bool, bool), Of)>);
+struct Words(Vec<(String, (bool, bool), Of)>);
 
 impl Words {
-    fn add(&mut self, text: Vec<u8>, open: (bool, bool), of: Of) {
+    fn add(&mut self, text: String, open: (bool, bool), of: Of) {
         self.0.push((text, open, of));
     }
 
@@ -52,8 +52,9 @@ impl Words {
         // The sort is stable: what a word is of stays in the order of the rules.
         self.0.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let groups = || self.0.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1);
-        let texts: Vec<&[u8]> = groups().filter_map(|g| g.first()).map(|(text, ..)| text.as_slice()).collect();
-        let word = |g: &[(Vec<u8>, (bool, bool), Of)]| {
+        let texts: Vec<_> =
+            groups().filter_map(|g| g.first()).map(|(text, (open, _), _)| words::Word { text, open: *open }).collect();
+        let word = |g: &[(String, (bool, bool), Of)]| {
             Some(Word { of: g.iter().map(|(.., of)| *of).collect(), open: g.first()?.1 })
         };
         (WordFinder::new(&texts), groups().filter_map(word).collect())
@@ -121,8 +122,8 @@ pub(super) struct Matcher {
     beside: BTreeMap<usize, bool>,
     /// Patterns, and their rules.
     patterns: Vec<(Pattern, usize)>,
-    /// Patterns without a literal, by their number: each is tried on every text that holds one of its hints.
-    bare: Vec<(usize, Option<Vec<String>>)>,
+    /// Patterns without a literal, by their number: each is tried on every text that holds one of its hints of one octet.
+    bare: Vec<(usize, Option<Vec<u8>>)>,
     /// Rules without words.
     pub wordless: Vec<usize>,
 }
@@ -144,16 +145,26 @@ impl Matcher {
             let lists = [(&rule.any, Of::Rule(at)), (&rule.with, Of::With(at)), (&rule.without, Of::Without(at))];
             for (phrase, of_word) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |p| (p, of))) {
                 let (bare, open) = opened(phrase);
-                words.add(Folded::new(bare).text.into_bytes(), open, of_word);
+                words.add(Folded::new(bare).text, open, of_word);
             }
             if let Some(pattern) = &rule.pattern {
                 match needs.get(at).and_then(Option::as_ref) {
                     Some(Needs::Literal(literals)) => {
                         for literal in literals {
-                            words.add(literal.clone().into_bytes(), (true, true), Of::Pattern(patterns.len()));
+                            words.add(literal.clone(), (true, true), Of::Pattern(patterns.len()));
                         }
                     }
-                    Some(Needs::Hint(hints)) => bare.push((patterns.len(), Some(hints.clone()))),
+                    Some(Needs::Hint(hints)) => {
+                        // The finder knows no single octets.
+                        let (single, longer): (Vec<_>, Vec<_>) = hints.iter().partition(|hint| hint.len() == 1);
+                        for hint in longer {
+                            words.add(hint.clone(), (true, true), Of::Pattern(patterns.len()));
+                        }
+                        if !single.is_empty() {
+                            let octets = single.iter().flat_map(|hint| hint.bytes()).collect();
+                            bare.push((patterns.len(), Some(octets)));
+                        }
+                    }
                     Some(Needs::Nothing) | None => bare.push((patterns.len(), None)),
                 }
                 patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
@@ -178,7 +189,8 @@ impl Matcher {
             Some(_) => {}
             None => found.push(hit),
         };
-        let hinted = |hints: &Option<Vec<String>>| hints.as_ref().is_none_or(|h| h.iter().any(|h| text.contains(h)));
+        let has = |octet: u8| memchr::memchr(octet, text.as_bytes()).is_some();
+        let hinted = |hints: &Option<Vec<u8>>| hints.as_ref().is_none_or(|hints| hints.iter().copied().any(has));
         let mut candidates: Vec<usize> =
             self.bare.iter().filter(|(_, h)| hinted(h)).map(|(number, _)| *number).collect();
         // Places of words that some rule wants, or does not want, beside its own.

@@ -6,6 +6,8 @@
 
 mod kafka;
 mod mailbox;
+#[cfg(feature = "schema-registry")]
+mod registry;
 mod report;
 mod trust;
 
@@ -77,7 +79,12 @@ pub async fn main(args: Args) -> Exit {
             section.print();
         }
         let (kafka, dns) = tokio::join!(kafka::check(&config, args.create_topics), dns(&config));
-        for section in [kafka, dns, ledger(&config)].into_iter().chain(archive(&config).await) {
+        #[cfg(feature = "schema-registry")]
+        let registry = registry::check(&config).await;
+        #[cfg(not(feature = "schema-registry"))]
+        let registry: Option<Section> = None;
+        let sections = [kafka].into_iter().chain(registry).chain([dns, ledger(&config)]);
+        for section in sections.chain(archive(&config).await) {
             worst = section.worst().into_iter().chain(worst).min();
             section.print();
         }

@@ -74,7 +74,7 @@ fn events(mail: &[u8], choice: u8) -> Vec<Event> {
         mailbox: "fuzz".to_owned(),
         role: None,
         trust: reply_ingest::config::Trust::default(),
-        privacy: Policy { addresses, text, key, retain: None },
+        privacy: Policy { addresses, text, key, ..Policy::default() },
     };
     let now = DateTime::<Utc>::UNIX_EPOCH;
     futures_util::FutureExt::now_or_never(LINE.judge(&RawMail::new(mail.to_vec()), &place, None, None, now))

@@ -14,6 +14,8 @@ pub struct Named {
     pub addresses: BTreeSet<String>,
     /// Message-IDs, which look like addresses and are none.
     pub ids: BTreeSet<String>,
+    /// What stands behind a `+` in an address and is as long as a signature: whoever has it can answer for a person.
+    pub tokens: BTreeSet<String>,
 }
 
 macro_rules! pattern {
@@ -52,6 +54,7 @@ pub fn named(mail: &[u8]) -> Named {
     let ids = std::mem::take(&mut out.ids);
     // A campaign's id that names a person as well is an address all the same.
     out.addresses.retain(|address| !is_machine_made(address) || !ids.iter().any(|id| id.ends_with(address.as_str())));
+    out.tokens.retain(|token| !ids.iter().any(|id| id.contains(token.as_str())));
     out.ids = ids;
     out
 }
@@ -89,6 +92,11 @@ impl Named {
     }
 
     fn insert(&mut self, local: &str, domain: &str) {
+        let tag = local.split_once('+').map_or("", |(_, tag)| tag);
+        let signature = |piece: &&str| {
+            piece.len() >= 16 && piece.chars().any(char::is_numeric) && piece.chars().any(char::is_alphabetic)
+        };
+        self.tokens.extend(tag.split(|c: char| !c.is_alphanumeric()).filter(signature).map(str::to_owned));
         self.addresses.insert(format!("{local}@{domain}"));
         for (at, sign) in local.match_indices(['=', '+', '/', '?', '&', '\'', '`', '{', '}', '|', '!', '#', '*', '~']) {
             let rest = local.split_at(at + sign.len()).1;
@@ -171,6 +179,9 @@ fn addresses_are_found_in_every_dress() {
     for (mail, address) in table {
         assert!(named(mail.as_bytes()).addresses.contains(address), "{mail:?}: {:?}", named(mail.as_bytes()));
     }
+    let with_token =
+        named(b"To: <reply+c1.s1.vtmirc3xgigjv3vx@r.example>\nMessage-ID: <a+1234567890abcdefgh@m.example>\n\n");
+    assert_eq!(with_token.tokens.into_iter().collect::<Vec<_>>(), ["vtmirc3xgigjv3vx"]);
     let only_an_id = named(b"Message-ID: <20261103091233.4C1A9F2E6B@mx.example>\n\n");
     assert!(only_an_id.addresses.is_empty() && only_an_id.ids.len() == 1, "{only_an_id:?}");
 }
