@@ -99,15 +99,13 @@ fn milliseconds(name: &str) -> Option<Duration> {
 
 /// Which process this is: what the environment says comes last, and of one name the last counts.
 fn attributes() -> String {
-    let mut all = format!("service.name={},service.version={}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-    let instance = variable("HOSTNAME");
-    if !instance.is_empty() {
-        all += &format!(",service.instance.id={instance}");
-    }
-    all += &format!(",{}", variable("OTEL_RESOURCE_ATTRIBUTES"));
-    let service = variable("OTEL_SERVICE_NAME");
-    if !service.is_empty() {
-        all += &format!(",service.name={service}");
-    }
-    all
+    let of = |name: &str, variable: String| (!variable.is_empty()).then(|| format!("{name}={variable}"));
+    let all = [
+        Some(format!("service.name={}", env!("CARGO_PKG_NAME"))),
+        Some(format!("service.version={}", env!("CARGO_PKG_VERSION"))),
+        of("service.instance.id", variable("HOSTNAME")),
+        Some(variable("OTEL_RESOURCE_ATTRIBUTES")),
+        of("service.name", variable("OTEL_SERVICE_NAME")),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(",")
 }
