@@ -9,6 +9,8 @@ mod exit;
 mod forget;
 mod log;
 mod manual;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod poll;
 mod replay;
 mod reports;

@@ -49,6 +49,9 @@ pub struct Args {
     /// Write the run's metrics to this file (node exporter's textfile collector) when it ends.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    otlp: super::otlp::Otlp,
     #[command(flatten)]
     reports: Reports,
 }
@@ -75,6 +78,10 @@ impl Args {
         for error in troubles {
             let reason = Failure::new(FailureClass::Temporary, &error).message;
             tracing::error!(%reason, "the metrics of this run are lost");
+        }
+        #[cfg(feature = "otlp")]
+        if !self.dry_run {
+            self.otlp.send(metrics).await;
         }
     }
 }

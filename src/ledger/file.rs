@@ -33,15 +33,15 @@ impl FileLedger {
     /// # Errors
     /// When the file cannot be opened, or another process has it open.
     pub fn open(path: &Path, now: DateTime<Utc>) -> Result<Self, LedgerError> {
-        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            // What goes wrong here, opening the file tells better.
-            let _ = std::fs::create_dir_all(folder);
-        }
-        let database = redb::Builder::new().set_cache_size(CACHE).create(path).map_err(|e| match e {
+        let wrong = |e: DatabaseError| match e {
             DatabaseError::DatabaseAlreadyOpen => LedgerError::InUse { path: path.to_owned() },
             e if is_full(&e) => LedgerError::Full { path: path.to_owned(), source: Box::new(e) },
             e => LedgerError::Open { path: path.to_owned(), source: Box::new(e) },
-        })?;
+        };
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| wrong(DatabaseError::Storage(StorageError::Io(e))))?;
+        }
+        let database = redb::Builder::new().set_cache_size(CACHE).create(path).map_err(wrong)?;
         let ledger = Self(database);
         ledger.drop_old(now - KEEP_DIGESTS).map_err(store)?;
         Ok(ledger)

@@ -8,7 +8,7 @@
 mod table;
 
 use reply_ingest::cli::Exit;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -161,7 +161,7 @@ fn pods_may_do_nothing_but_their_work() {
             let context = &container["securityContext"];
             assert_eq!(context["allowPrivilegeEscalation"], false, "{set}");
             assert_eq!(context["readOnlyRootFilesystem"], true, "{set}");
-            assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]), "{set}");
+            assert_eq!(context["capabilities"]["drop"], json!(["ALL"]), "{set}");
             assert!(container["resources"]["limits"]["memory"].is_string(), "{set}");
             for mount in container["volumeMounts"].as_array().expect("mounts") {
                 let volumes = pod["volumes"].as_array().expect("volumes");
@@ -402,6 +402,41 @@ fn alerts_fire_when_they_should() {
             assert!(tested.contains(alert) || other.contains(alert), "{alert} has no test");
         }
     }
+}
+
+/// Dashboard and alerts ask for metrics that there are, and Prometheus can read what the dashboard asks.
+#[test]
+fn what_is_asked_of_prometheus_is_there() {
+    let Some(tools) = tools() else { return };
+    let dashboard = fs::read_to_string(root().join("helm/dashboards/reply-ingest.json")).expect("is there");
+    let asked: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let panels = asked["panels"].as_array().expect("panels");
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let mut rules = Vec::new();
+    let mut asked = fs::read_to_string(root().join("helm/templates/prometheusrule.yaml")).expect("is there");
+    for (number, target) in targets.enumerate() {
+        let expr = target["expr"].as_str().expect("a question");
+        asked += expr;
+        // What Grafana puts there.
+        let expr = expr.replace("$__interval", "5m").replace("$__rate_interval", "5m").replace("$__range", "1h");
+        rules.push(json!({ "record": format!("asked_{number}"), "expr": expr }));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("dashboard.yaml");
+    // JSON is YAML.
+    let rules = json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    fs::write(&file, rules.to_string()).expect("writes");
+    good(&run(Command::new(tools.join("promtool")).args(["check", "rules"]).arg(&file)), "promtool");
+
+    let readme = fs::read_to_string(root().join("README.md")).expect("is there");
+    let mut names = 0;
+    for name in asked.split("reply_ingest_").skip(1) {
+        let name: String = name.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let name = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        assert!(readme.contains(&format!("`{name}`")), "{name} is no metric of README.md");
+        names += 1;
+    }
+    assert!(names > 60, "{names}");
 }
 
 #[test]

@@ -249,3 +249,29 @@ fn wrong_rules_are_told_in_one_line() {
         assert!(said.contains(words), "{words}: {said}");
     }
 }
+
+/// Rules are read beside asking the brokers; what is wrong with them counts all the same, and nothing is fetched.
+#[test]
+fn wrong_rules_end_a_poll_before_anything_is_fetched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let server = crate::scripted::Server::start(&[b"Subject: x\r\n\r\ny\r\n".to_vec()]);
+    let broker = reply_ingest::demo::Broker::start(&["t"]).expect("a broker");
+    fs::write(path("ours.toml"), "[[rule]]\nid = \"x\"\n").expect("writes");
+    // A broker that is there, and one that is not, which takes ten seconds to find out.
+    for brokers in [broker.bootstrap(), "127.0.0.1:9".to_owned()] {
+        let text = format!(
+            "kafka: {{brokers: [\"{brokers}\"], topic: t}}\nledger: {{file: l.redb}}\nrules: {{files: [{}]}}\n\
+             mailboxes:\n  - {{name: r, host: 127.0.0.1, port: {}, tls: none, username: r, password: {}}}\n",
+            path("ours.toml"),
+            server.port(),
+            crate::scripted::PASSWORD
+        );
+        fs::write(path("c.yaml"), text).expect("writes");
+        let polled = run(&["poll", "--config", &path("c.yaml")]);
+        let said = String::from_utf8_lossy(&polled.stderr);
+        assert_eq!(polled.status.code(), Some(78), "{brokers}: {said}");
+        assert!(said.contains("ours.toml"), "{brokers}: {said}");
+    }
+    assert_eq!(server.seen().len(), 0, "no command was sent to the mailbox");
+}

@@ -10,6 +10,8 @@ mod endings;
 mod events;
 mod fatal;
 mod faults;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod privacy_modes;
 #[cfg(feature = "schema-registry")]
 mod registry;

@@ -169,19 +169,23 @@ fn ledger(config: &Config) -> Section {
     }
     let file = &config.ledger.file;
     let mut section = Section::new(&format!("ledger {}", file.display()));
-    if file.is_file() {
-        section.fact("file", "there");
-        return section;
-    }
-    // The first run makes the folders that are missing.
-    let there = file.ancestors().skip(1).find(|folder| folder.exists() || folder.as_os_str().is_empty());
-    if there.is_some_and(|folder| folder.is_dir() || folder.as_os_str().is_empty()) && !file.exists() {
-        section.fact("file", "not yet there: the first run makes it");
+    // The first run makes the file, and the folders that are missing.
+    let there = file.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let problem = if there.is_dir() == (there == file.as_path()) {
+        Some(format!("{} cannot be a file: something else is in its way; set `ledger.file`", file.display()))
     } else {
-        section.failed(&Failure {
-            class: FailureClass::Configuration,
-            message: format!("{} cannot be a file: something else is in its way; set `ledger.file`", file.display()),
-        });
+        rustix::fs::access(there, rustix::fs::Access::WRITE_OK).err().map(|error| {
+            format!(
+                "this user cannot write to {} ({}): let it, or set `ledger.file` to a place of its own",
+                there.display(),
+                std::io::Error::from(error)
+            )
+        })
+    };
+    match problem {
+        Some(message) => section.failed(&Failure { class: FailureClass::Configuration, message }),
+        None if file.is_file() => section.fact("file", "there"),
+        None => section.fact("file", "not yet there: the first run makes it"),
     }
     section
 }

@@ -37,6 +37,9 @@ pub struct Args {
     /// Instead of run.listen: where /livez, /readyz and /metrics are.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    otlp: super::otlp::Otlp,
 }
 
 struct Signals {
@@ -84,7 +87,13 @@ pub async fn main(args: Args) -> Exit {
     let health = Arc::new(Health::default());
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "serving /livez, /readyz and /metrics");
     let server = tokio::spawn(http::serve(listener, Arc::clone(&metrics), Arc::clone(&health)));
+    #[cfg(feature = "otlp")]
+    let sending = args.otlp.begin(&metrics);
     let exit = generations(&args, signals, setup, &metrics, &health).await;
+    #[cfg(feature = "otlp")]
+    if let Some(sending) = sending {
+        sending.end().await;
+    }
     server.abort();
     exit
 }
