@@ -723,7 +723,7 @@ fn in_flight() -> Octets {
 }
 
 fn mailboxes_at_once() -> usize {
-    4
+    16
 }
 
 fn pipeline() -> usize {
