@@ -43,8 +43,9 @@ pub struct Args {
     /// Try mails again that became dead letters, once what kept them from being published has changed.
     #[arg(long)]
     retry_dead_letters: bool,
-    /// Push the run's metrics to this Pushgateway when it ends.
-    #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH", conflicts_with = "dry_run")]
+    /// Push the run's metrics to this Pushgateway when it ends; a dry run pushes none.
+    // No conflict of the two: the address mostly comes from the environment, in which a person tries things too.
+    #[arg(long, value_name = "URL", env = "REPLY_INGEST_METRICS_PUSH")]
     metrics_push: Option<String>,
     /// Write the run's metrics to this file (node exporter's textfile collector) when it ends.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
@@ -67,7 +68,7 @@ impl Args {
         if let Some(path) = &self.metrics_file {
             troubles.extend(export::to_file(metrics, path).err());
         }
-        if let Some(url) = &self.metrics_push {
+        if let Some(url) = self.metrics_push.as_ref().filter(|_| !self.dry_run) {
             let ended = Ended {
                 mailboxes: ended.map(|(report, _)| report.mailboxes.as_slice()).unwrap_or_default(),
                 all_went_well: ended.is_some_and(|(_, exit)| *exit == Exit::Success),

@@ -275,3 +275,22 @@ fn wrong_rules_end_a_poll_before_anything_is_fetched() {
     }
     assert_eq!(server.seen().len(), 0, "no command was sent to the mailbox");
 }
+
+#[test]
+fn a_dry_run_where_metrics_are_pushed_pushes_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("c.yaml");
+    let gateway = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    gateway.set_nonblocking(true).expect("can be asked");
+    let text = "kafka: {brokers: [\"127.0.0.1:1\"], topic: t}\nlimits: {retries: 0}\n\
+                mailboxes: [{name: m, host: 127.0.0.1, port: 1, username: a, password: b}]\n";
+    fs::write(&config, text).expect("writes");
+    let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["poll", "--dry-run", "--config"])
+        .arg(&config)
+        .env("REPLY_INGEST_METRICS_PUSH", format!("http://{}", gateway.local_addr().expect("has an address")))
+        .output()
+        .expect("starts");
+    assert!(stderr(&output).contains("mailbox m: "), "{}", stderr(&output));
+    assert!(gateway.accept().is_err(), "nobody called");
+}
