@@ -54,6 +54,11 @@ impl TopicReader {
                 .set("fetch.wait.max.ms", "10")
                 .set("auto.offset.reset", "error")
                 .set("isolation.level", isolation)
+                // Records are taken faster than they come: what waits in the client is memory for nothing.
+                .set("queued.min.messages", "4000")
+                .set("fetch.message.max.bytes", "262144")
+                // When it is full, it would wait for a second.
+                .set("fetch.queue.backoff.ms", "2")
                 // A follower may not have everything yet.
                 .set("client.rack", "");
             config.create().map_err(|e| KafkaError::Setting(Box::new(e)))
