@@ -121,19 +121,7 @@ pub(super) async fn session(
     // by a session that cannot be trusted, and Gmail hides what was fetched in a session that ended
     // with QUIT. The ledger knows what was published; the next session deletes it.
     if let Some(broken) = round.broken {
-        // With answers under way, one too few or too many puts every mail behind it under another's id: of a session
-        // that broke only the digests are to be believed. The mails are fetched again, and not published again.
-        if !worker.dry_run && !pass.pace.is_one_at_a_time() {
-            pass.doubtful += round.recorded.len();
-            let forgotten = forget(worker, mailbox, round.recorded).await;
-            // Another worker's claim counts more than why the session broke; a Kafka that is still away does not.
-            if let Err(failure) = forgotten
-                && (failure.class == FailureClass::Fenced || broken.failure.class != FailureClass::Kafka)
-            {
-                return Err(failure.into());
-            }
-        }
-        return Err(broken);
+        return Err(doubt(worker, mailbox, pass, round.recorded, broken).await);
     }
     pass.doubtful = pass.doubtful.saturating_sub(round.recorded.len());
     if worker.dry_run {
@@ -152,9 +140,33 @@ pub(super) async fn session(
     }
     let mut due: Vec<Listed> = due.into_iter().map(|mail| mail.listed).collect();
     due.sort_by_key(|mail| mail.number);
-    finish(worker, client, mailbox, due.clone(), &mut pass.run).await?;
+    if let Err(broken) = finish(worker, client, mailbox, due.clone(), &mut pass.run).await {
+        return Err(doubt(worker, mailbox, pass, round.recorded, broken).await);
+    }
     pass.settled.delete_tried(&due);
     Ok(more || round.overtime)
+}
+
+/// With answers under way, one too few or too many puts every mail behind it under another's id: of a session that broke
+/// only the digests are to be believed. The mails are fetched again, and not published again.
+async fn doubt(
+    worker: &Arc<Worker>,
+    mailbox: &Mailbox,
+    pass: &mut Pass,
+    recorded: Vec<String>,
+    broken: Broken,
+) -> Broken {
+    if worker.dry_run || pass.pace.is_one_at_a_time() {
+        return broken;
+    }
+    pass.doubtful += recorded.len();
+    match forget(worker, mailbox, recorded).await {
+        // Another worker's claim counts more than why the session broke; a Kafka that is still away does not.
+        Err(failure) if failure.class == FailureClass::Fenced || broken.failure.class != FailureClass::Kafka => {
+            failure.into()
+        }
+        _ => broken,
+    }
 }
 
 /// Connects and logs in.

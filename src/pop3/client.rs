@@ -111,6 +111,8 @@ pub struct Client {
     asked_octets: u64,
     /// The mail that was read whole and not yet given.
     held: Option<Fetched>,
+    /// Mails were asked for ahead.
+    asked_ahead: bool,
     /// Nothing that was written waits below.
     flushed: bool,
     /// Commands are sent ahead where the server announces PIPELINING.
@@ -144,6 +146,7 @@ impl Client {
             asked: VecDeque::new(),
             asked_octets: 0,
             held: None,
+            asked_ahead: false,
             flushed: true,
             ahead: true,
             suspicions: 0,
@@ -314,6 +317,7 @@ impl Client {
     pub fn plan(&mut self, mails: impl Iterator<Item = (u32, u64)>, window: Window) {
         self.window = if self.pipelines() { window } else { Window::ONE };
         self.queue = mails.collect();
+        self.asked_ahead |= self.window.count > 1 && !self.queue.is_empty();
     }
 
     /// Drops what was planned and not yet asked for; what was asked for still comes.
@@ -419,7 +423,7 @@ impl Client {
     }
 
     /// Marks mails as deleted; gives the numbers that the server took. Nothing is deleted before
-    /// [`Self::quit`] (RFC 1939 section 6).
+    /// [`Self::quit`] (RFC 1939 section 6). Without any it makes sure that the answers were those to the questions.
     ///
     /// # Errors
     /// When the connection breaks.
@@ -430,6 +434,14 @@ impl Client {
         for (commands, numbers) in commands.chunks(DELE_BATCH).zip(numbers.chunks(DELE_BATCH)) {
             let replies = self.all(commands, doing).await?;
             taken.extend(numbers.iter().zip(replies).filter(|(_, reply)| reply.status.ok).map(|(number, _)| *number));
+        }
+        if numbers.is_empty() && self.asked_ahead {
+            // One answer too many may still be on its way, and then each mail was taken for another. It would answer the
+            // first of these, and its lines the second.
+            let replies = self.all(&[Command::Noop, Command::Noop], doing).await?;
+            if replies.iter().any(|reply| !reply.status.ok) {
+                return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
+            }
         }
         // Behind the last of them the server has nothing to say either.
         self.expect_silence(doing).await?;

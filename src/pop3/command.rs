@@ -32,6 +32,8 @@ pub enum Command {
     /// A mail's headers (TOP with no line of the body).
     Top(u32),
     Dele(u32),
+    /// Nothing, but an answer.
+    Noop,
     Quit,
 }
 
@@ -48,6 +50,7 @@ pub enum Sent {
     Retr(u32),
     Top(u32),
     Dele(u32),
+    Noop,
     Quit,
 }
 
@@ -68,6 +71,7 @@ impl Command {
             }
             Self::Top(number) => (Sent::Top(*number), Expect::Body { max: MAX_HEAD, hint: 0 }),
             Self::Dele(number) => (Sent::Dele(*number), Expect::Status),
+            Self::Noop => (Sent::Noop, Expect::Status),
             Self::Quit => (Sent::Quit, Expect::Status),
         }
     }
@@ -85,6 +89,7 @@ impl Command {
             Self::Retr { number, .. } => write!(out, "RETR {number}"),
             Self::Top(number) => write!(out, "TOP {number} 0"),
             Self::Dele(number) => write!(out, "DELE {number}"),
+            Self::Noop => out.write_str("NOOP"),
             Self::Quit => out.write_str("QUIT"),
         };
         out.push_str("\r\n");

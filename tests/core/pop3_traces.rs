@@ -93,7 +93,7 @@ fn play(credentials: &Credentials, wanted: Option<Method>, trace: &str) -> Playe
                         Some(Body::Cut { .. }) => panic!("not cut"),
                         None => Err(reply.status.safe_text()),
                     }),
-                    Sent::Stls | Sent::Utf8 | Sent::Dele(_) | Sent::Quit => {}
+                    Sent::Stls | Sent::Utf8 | Sent::Dele(_) | Sent::Noop | Sent::Quit => {}
                 }
             }
         }

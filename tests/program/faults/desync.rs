@@ -3,6 +3,7 @@
 use super::mails;
 use super::table::{Case, case, check};
 use crate::scripted::{ANY, GREETING, Rule, on};
+use std::sync::{Arc, Mutex};
 
 /// A fault that comes once, with five mails: with `delete` what was taken for another mail must not be deleted, with
 /// `keep` it must not be taken for known.
@@ -47,6 +48,25 @@ fn an_answer_too_few_or_too_many_loses_no_mail_that_is_kept() {
         keeps("a RETR answered twice", &on("RETR 2").twice()),
         refused.mails(mails(5)).keep(),
     ]);
+}
+
+/// The answer that is left over comes only when the session is about to end.
+#[test]
+fn a_last_answer_that_comes_late_is_found_out() {
+    let late: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let kept = Arc::clone(&late);
+    let last = on("RETR 5").edit(move |_, usual| {
+        *kept.lock().expect("a lock") = usual;
+        Vec::new()
+    });
+    let told = move |_: &str, usual: Vec<u8>| [std::mem::take(&mut *late.lock().expect("a lock")), usual].concat();
+    let told = Arc::new(told);
+    let then = ["NOOP", "QUIT"].map(|command| {
+        let told = Arc::clone(&told);
+        on(command).edit(move |command, usual| told(command, usual))
+    });
+    let rules = [a_refusal_too_many().once(), last.once()].into_iter().chain(then);
+    check([case("a refusal too many", rules, 75, "refused a mail", (5, 5, 1)).mails(mails(5)).keep()]);
 }
 
 #[test]
