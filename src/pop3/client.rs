@@ -437,9 +437,9 @@ impl Client {
         }
         if numbers.is_empty() && self.asked_ahead {
             // One answer too many may still be on its way, and then each mail was taken for another. It would answer the
-            // first of these, and its lines the second.
+            // first of these, and its lines the second; a refusal, which some servers have for NOOP, only the first.
             let replies = self.all(&[Command::Noop, Command::Noop], doing).await?;
-            if replies.iter().any(|reply| !reply.status.ok) {
+            if replies.windows(2).any(|two| matches!(two, [first, second] if first.status.ok != second.status.ok)) {
                 return Err(Pop3Error::Session { doing, source: SessionError::Unasked });
             }
         }
