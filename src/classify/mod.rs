@@ -27,7 +27,7 @@ pub use cases::{Answer, Case, Cases, answer};
 pub use finding::{Finding, Hit, OriginalMail, Words};
 pub use policy::{BouncePolicy, speaks_of_the_address};
 pub use rivals::{Rival, WhyNot, rivals};
-pub use rules::{Facts, Field, Match, Reader, Rule, RuleError, RuleFault, Rules, Shadow, Table, When};
+pub use rules::{Facts, Field, Match, Reader, Rule, RuleError, RuleFault, RuleHead, Rules, Shadow, Table, When};
 
 use crate::event::{Kind, Other, Unclassified, UnclassifiedReason, Verdict};
 use crate::message::Mail;

@@ -94,7 +94,7 @@ fn of_a_failure(rules: &Rules, failure: &Failure, finding: &Finding, out: &mut V
         smtp: failure.smtp_code,
         command: failure.smtp_command.as_deref(),
     };
-    let all = rules.all();
+    let all = rules.heads();
     let known = |id: &str| all.iter().find(|r| r.id == id);
     let winner = finding.hits.iter().find_map(|h| known(&h.rule).filter(|r| is_a_reason(r.table)));
     let policy = status.is_some_and(|s| s.get(1..).is_some_and(|s| s.starts_with(".7.")));

@@ -1,7 +1,7 @@
 //! Wishes to get no more mail: by the address of a List-Unsubscribe header, by subject, by words.
 
 use super::super::finding::{Finding, Hit, Words};
-use super::super::rules::{Field, Match, Reader, Rule, Table};
+use super::super::rules::{Field, Match, Reader, RuleHead, Table};
 use super::{answer_prefix, judged};
 use crate::event::{Unsubscribe, UnsubscribeScope, UnsubscribeVia, Verdict};
 use crate::message::{Address, Mail};
@@ -108,8 +108,7 @@ fn wishes<'r>(rules: &Reader<'r>, text: &str) -> (Vec<(usize, Match<'r>)>, bool)
             continue;
         }
         // An anchored pattern speaks of the whole text.
-        let anchored = |m: &Match<'_>| m.rule.pattern.as_ref().is_some_and(|p| p.starts_with('^'));
-        for m in here.into_iter().filter(|m| !m.rule.any.is_empty() || !anchored(m)) {
+        for m in here.into_iter().filter(|m| !m.rule.anchored) {
             if !found.iter().any(|(_, known)| known.rule.id == m.rule.id) {
                 found.push((at, m));
             }
@@ -140,7 +139,7 @@ fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn scope<'r>(rules: impl Iterator<Item = &'r Rule>) -> UnsubscribeScope {
+fn scope<'r>(rules: impl Iterator<Item = &'r RuleHead>) -> UnsubscribeScope {
     let mut scope = UnsubscribeScope::Unknown;
     for rule in rules {
         match rule.gives.as_str() {

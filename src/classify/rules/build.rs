@@ -1,26 +1,58 @@
-//! Cargo's build script: makes of the rule files one table that a start of the program reads in a few milliseconds.
+//! Cargo's build script: makes of the rule files what the program can read at once.
 //!
-//! TOML is for people, and 3 MB of it take a tenth of a second to read; so do the literals of a thousand patterns
-//! (see `literals`). Both depend on nothing but the files, so both are done once, here. The table is JSON: the list of
-//! files with their rules as they stand in TOML, and beside each rule with a pattern what must stand in a text for it
-//! to match. A file that is no TOML ends the build; what only a rule's types can tell, a test finds.
+//! TOML is for people, and to read 3 MB of it, to fold every phrase and to see what a thousand patterns need takes longer
+//! than a usual run. All of that depends on nothing but the files, so it is done once, here, and packed in three kinds
+//! of tables, each JSON under zstd: what follows from each rule, which every run reads; for each field what finds its
+//! rules (see `recipe`), read when a text of that field comes; and the rules whole, for those who list them. A file that
+//! is no TOML ends the build; what only a rule's types can tell, a test finds.
 
+// Of each only what makes a recipe is needed here.
+#[allow(dead_code)]
+mod folded;
 mod literals;
+#[allow(dead_code)]
+mod recipe;
+#[allow(dead_code)]
+mod table;
+#[allow(dead_code)]
+mod words;
 
-use serde_json::{Map, Value, json};
+use recipe::{Recipe, Wanted};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+use table::{Field, Table, leader};
+use zstd::bulk::Compressor;
 
-/// Of zstd's levels: a fifth of the size; higher ones take longer and save little more.
-const LEVEL: i32 = 9;
+/// Of zstd's levels: the highest that needs no more memory to unpack.
+const LEVEL: i32 = 19;
+
+/// What a rule looks for, and where.
+#[derive(Deserialize)]
+struct Looks {
+    table: Table,
+    #[serde(rename = "in")]
+    fields: Vec<Field>,
+    #[serde(default)]
+    any: Vec<String>,
+    #[serde(default)]
+    with: Vec<String>,
+    #[serde(default)]
+    without: Vec<String>,
+    pattern: Option<String>,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("src/classify/rules");
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut files = rule_files(folder)?;
     files.extend(rule_files(&folder.join("people"))?);
-    let mut rules: Vec<Value> = Vec::new();
+    let mut rules: Vec<Map<String, Value>> = Vec::new();
+    let mut looks: Vec<Looks> = Vec::new();
     for path in &files {
         let wrong = |problem: String| format!("{}: {problem}", path.display());
         let mut file: Map<String, Value> =
@@ -32,13 +64,62 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Err(wrong(format!("`{key}` is no part of a rule file")).into());
         }
         for rule in list {
-            let needs = rule.get("pattern").and_then(Value::as_str).map(literals::Needs::of);
-            rules.push(json!({ "rule": rule, "needs": needs }));
+            let Value::Object(rule) = rule else { return Err(wrong("`rule` is no list of tables".to_owned()).into()) };
+            looks.push(Deserialize::deserialize(Value::Object(rule.clone())).map_err(|e| wrong(e.to_string()))?);
+            rules.push(rule);
         }
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("rules.json.zst");
-    fs::write(out, zstd::encode_all(&*serde_json::to_vec(&rules)?, LEVEL)?)?;
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let pack = |name: &str, table: &[u8]| fs::write(out.join(name), zstd::encode_all(table, LEVEL)?);
+    let whole = serde_json::to_vec(&rules)?;
+    let heads: Vec<_> = rules.into_iter().zip(&looks).map(|(rule, looks)| head(rule, looks)).collect();
+    pack("heads.zst", &serde_json::to_vec(&heads)?)?;
+    let mut keys: BTreeMap<(Table, Field), Vec<Wanted<'_>>> = BTreeMap::new();
+    for (rule, looks) in looks.iter().enumerate() {
+        let Looks { any, with, without, pattern, .. } = looks;
+        for &field in &looks.fields {
+            let list = keys.entry((leader(looks.table, field), field)).or_default();
+            if list.last().is_none_or(|last| last.rule != rule) {
+                list.push(Wanted { rule, any, with, without, pattern: pattern.as_deref() });
+            }
+        }
+    }
+    let mut code = String::from("pub(super) const RECIPES: &[(Table, Field, &[u8])] = &[\n");
+    let mut longest = (String::new(), Vec::new());
+    for ((table, field), list) in keys {
+        let name = format!("{table:?}-{field:?}.zst");
+        let recipe = serde_json::to_vec(&Recipe::of(list.into_iter()))?;
+        pack(&name, &recipe)?;
+        writeln!(code, "    (Table::{table:?}, Field::{field:?}, include_bytes!({name:?})),")?;
+        if recipe.len() > longest.1.len() {
+            longest = (name, recipe);
+        }
+    }
+    // The longest recipe holds most of the phrases: the rules are packed with its help.
+    let (name, recipe) = longest;
+    let help = recipe::like_rules(&recipe);
+    fs::write(out.join("whole.zst"), Compressor::with_dictionary(LEVEL, &help)?.compress(&whole)?)?;
+    let length = whole.len();
+    writeln!(
+        code,
+        "];\n\
+         pub(super) const HEADS: &[u8] = include_bytes!(\"heads.zst\");\n\
+         pub(super) const WHOLE: &[u8] = include_bytes!(\"whole.zst\");\n\
+         pub(super) const WHOLE_HELP: &[u8] = include_bytes!({name:?});\n\
+         pub(super) const WHOLE_LENGTH: usize = {length};"
+    )?;
+    fs::write(out.join("rules.rs"), code)?;
     Ok(())
+}
+
+/// What follows from a rule.
+fn head(mut rule: Map<String, Value>, looks: &Looks) -> Map<String, Value> {
+    for key in ["any", "with", "without", "pattern", "example", "source"] {
+        rule.remove(key);
+    }
+    let starts = looks.pattern.as_ref().is_some_and(|pattern| pattern.starts_with('^'));
+    rule.insert("anchored".to_owned(), Value::Bool(starts && looks.any.is_empty()));
+    rule
 }
 
 /// The rule files of a folder, by name.

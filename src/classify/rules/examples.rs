@@ -1,8 +1,8 @@
 //! Whether rules do what they say: each example must hit its own rule, and nothing that counts more must speak
 //! against it.
 
-use super::rule::{Facts, Field, Rule, Table};
-use super::{Match, Rules, most};
+use super::rule::{Facts, Rule};
+use super::{Field, Match, Rules, Table, most};
 use std::fmt;
 
 /// What is wrong with a rule that can be loaded.

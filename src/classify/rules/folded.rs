@@ -110,6 +110,16 @@ impl Folded {
 
     /// Whether a hit cuts no word at either end. An open end may stand within a word.
     pub(super) fn is_whole(&self, start: usize, end: usize, (open_start, open_end): (bool, bool)) -> bool {
+        // Mostly there are no other neighbours than ASCII's.
+        let octets = self.text.as_bytes();
+        let part = |at: Option<usize>| match at.map(|at| octets.get(at)) {
+            None | Some(None) => Some(false),
+            Some(Some(octet)) => octet.is_ascii().then_some(octet.is_ascii_alphanumeric()),
+        };
+        let around = (part(start.checked_sub(1)), part(Some(start)), part(end.checked_sub(1)), part(Some(end)));
+        if let (Some(before), Some(first), Some(last), Some(after)) = around {
+            return (open_start || !(before && first)) && (open_end || !(last && after));
+        }
         let joins =
             |a: Option<char>, b: Option<char>| matches!((a, b), (Some(a), Some(b)) if is_letter(a) && is_letter(b));
         let (Some(before), Some(hit), Some(after)) =

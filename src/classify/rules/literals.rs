@@ -1,98 +1,169 @@
 //! What must stand in a text for a pattern to match it.
 //!
-//! Many patterns together are slow to match, and one that cannot match costs as much as one that does. So the finder
-//! of phrases looks for a literal of each pattern as well, and the pattern itself is run only where that was found.
+//! Many patterns together are slow to match, and one that cannot match costs as much as one that does; compiling one
+//! costs a hundred times more. So the finder of phrases looks for a literal of each branch of a pattern as well, and the
+//! pattern itself is run only where that was found, and with it what else the branch asks for.
 
-use regex_syntax::hir::literal::{ExtractKind, Extractor};
+use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal};
 use regex_syntax::hir::{Hir, HirKind};
 use regex_syntax::parse;
-use serde::{Deserialize, Serialize};
 
 /// Shorter literals are in every text.
 const SHORTEST: usize = 3;
+/// The same for what a branch asks for besides.
+const SHORTEST_BESIDES: usize = 2;
 /// More of them are not worth looking for.
 const MOST: usize = 400;
 /// More hints than these are as good as none.
 const MOST_HINTS: usize = 8;
 /// Pieces of a sequence that are looked at together: what begins a match may be made of some.
 const TOGETHER: usize = 3;
+/// Sets of literals that a branch asks for besides.
+const MOST_BESIDES: usize = 5;
+/// Literals of such a set.
+const MOST_OF_A_SET: usize = 120;
 
 /// What must stand in a text for a pattern to match it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// One of these, long enough to be looked for with the phrases.
-    Literal(Vec<String>),
+    /// What one of its branches asks for.
+    Ways(Vec<Way>),
     /// One of these few short ones, such as a question mark.
     Hint(Vec<String>),
     /// Nothing that is known.
     Nothing,
 }
 
+/// What must stand in a text for one branch of a pattern to match it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// One of these, long enough to be looked for with the phrases.
+    pub one_of: Vec<String>,
+    /// And one of each of these sets, what says most first.
+    pub besides: Vec<Vec<String>>,
+}
+
 impl Needs {
     /// What `pattern` needs; one that is no regular expression is said to need nothing.
     pub(crate) fn of(pattern: &str) -> Self {
         let Ok(hir) = parse(pattern) else { return Self::Nothing };
-        let texts =
-            |list: Vec<Vec<u8>>| list.into_iter().map(|l| String::from_utf8(l).ok()).collect::<Option<Vec<_>>>();
-        if let Some(literals) = of(&hir, SHORTEST).and_then(texts) {
-            return Self::Literal(literals);
+        if let Some(mut ways) = ways(&hir, SHORTEST) {
+            ways.iter_mut().for_each(Way::tidy);
+            return Self::Ways(ways);
         }
-        match of(&hir, 1).and_then(texts).filter(|l| l.len() <= MOST_HINTS) {
-            Some(hints) => Self::Hint(hints),
-            None => Self::Nothing,
+        match ways(&hir, 1).map(literals) {
+            Some(hints) if hints.len() <= MOST_HINTS => Self::Hint(hints),
+            _ => Self::Nothing,
         }
     }
 }
 
-fn of(hir: &Hir, shortest: usize) -> Option<Vec<Vec<u8>>> {
+impl Way {
+    const fn of(one_of: Vec<String>) -> Self {
+        Self { one_of, besides: Vec::new() }
+    }
+
+    /// Keeps the sets that say most.
+    fn tidy(&mut self) {
+        self.besides.retain(|set| set.len() <= MOST_OF_A_SET && !set.iter().all(|l| self.one_of.contains(l)));
+        self.besides.sort_by_key(|set| std::cmp::Reverse(worth(set)));
+        self.besides.dedup();
+        self.besides.truncate(MOST_BESIDES);
+    }
+}
+
+/// One way for each branch; none where a branch has no literal.
+fn ways(hir: &Hir, shortest: usize) -> Option<Vec<Way>> {
     let found = match hir.kind() {
-        HirKind::Capture(capture) => of(&capture.sub, shortest),
-        HirKind::Repetition(repetition) if repetition.min > 0 => of(&repetition.sub, shortest),
+        HirKind::Capture(capture) => ways(&capture.sub, shortest),
+        HirKind::Repetition(repetition) if repetition.min > 0 => ways(&repetition.sub, shortest),
         HirKind::Alternation(branches) => {
-            let all: Option<Vec<_>> = branches.iter().map(|b| of(b, shortest)).collect();
+            let all: Option<Vec<_>> = branches.iter().map(|b| ways(b, shortest)).collect();
             all.map(|lists| lists.concat())
         }
         HirKind::Concat(pieces) => {
             let starts = pieces.windows(TOGETHER.min(pieces.len()));
-            let starts = starts.filter_map(|few| prefixes(&Hir::concat(few.to_vec()), shortest));
-            let all = starts.chain(pieces.iter().filter_map(|p| of(p, shortest)));
-            all.filter(|l| l.len() <= MOST).reduce(|a, b| if worth(&b) > worth(&a) { b } else { a })
+            let starts = starts.map(|few| Some(vec![Way::of(prefixes(&Hir::concat(few.to_vec()), shortest)?)]));
+            let all = starts.enumerate().chain(pieces.iter().map(|piece| ways(piece, shortest)).enumerate());
+            let all = all.filter_map(|(at, ways)| Some((at, ways.filter(|ways| count(ways) <= MOST)?)));
+            let best = all.reduce(|a, b| if worth_of(&b.1) > worth_of(&a.1) { b } else { a });
+            best.map(|(chosen, mut ways)| {
+                let others = pieces.iter().enumerate().filter(|(at, _)| *at != chosen);
+                let sets: Vec<_> =
+                    others.filter_map(|(_, piece)| self::ways(piece, SHORTEST_BESIDES)).map(literals).collect();
+                for way in &mut ways {
+                    way.besides.extend_from_slice(&sets);
+                }
+                ways
+            })
         }
-        _ => prefixes(hir, shortest),
+        _ => prefixes(hir, shortest).map(|one_of| vec![Way::of(one_of)]),
     };
-    found.filter(|l| l.len() <= MOST)
+    found.filter(|ways| count(ways) <= MOST)
+}
+
+/// What all ways begin with.
+fn literals(ways: Vec<Way>) -> Vec<String> {
+    let mut all: Vec<String> = ways.into_iter().flat_map(|way| way.one_of).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn count(ways: &[Way]) -> usize {
+    ways.iter().map(|way| way.one_of.len()).sum()
 }
 
 /// The literals that a match begins with.
-fn prefixes(hir: &Hir, shortest: usize) -> Option<Vec<Vec<u8>>> {
+fn prefixes(hir: &Hir, shortest: usize) -> Option<Vec<String>> {
     let mut extractor = Extractor::new();
     extractor.kind(ExtractKind::Prefix);
-    let list: Vec<Vec<u8>> = extractor.extract(hir).literals()?.iter().map(|l| l.as_bytes().to_vec()).collect();
+    let text = |l: &Literal| String::from_utf8(l.as_bytes().to_vec()).ok();
+    let list: Vec<String> = extractor.extract(hir).literals()?.iter().map(text).collect::<Option<_>>()?;
     (!list.is_empty() && list.iter().all(|l| l.len() >= shortest)).then_some(list)
 }
 
 /// The longer the shortest literal, the rarer; of the same, the fewer the better.
-fn worth(list: &[Vec<u8>]) -> (usize, std::cmp::Reverse<usize>) {
-    (list.iter().map(Vec::len).min().unwrap_or(0).min(8), std::cmp::Reverse(list.len()))
+fn worth(list: &[String]) -> (usize, std::cmp::Reverse<usize>) {
+    (list.iter().map(String::len).min().unwrap_or(0).min(8), std::cmp::Reverse(list.len()))
+}
+
+/// The same for all ways together.
+fn worth_of(ways: &[Way]) -> (usize, std::cmp::Reverse<usize>) {
+    let shortest = ways.iter().flat_map(|way| &way.one_of).map(String::len).min();
+    (shortest.unwrap_or(0).min(8), std::cmp::Reverse(count(ways)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Needs;
+    use super::{Needs, Way};
 
     #[test]
     fn what_patterns_need() {
-        let literal = |list: &[&str]| Needs::Literal(list.iter().map(ToString::to_string).collect());
+        let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let ways = |list: &[(&[&str], &[&[&str]])]| {
+            let way = |(one_of, besides): &(&[&str], &[&[&str]])| Way {
+                one_of: texts(one_of),
+                besides: besides.iter().map(|set| texts(set)).collect(),
+            };
+            Needs::Ways(list.iter().map(way).collect())
+        };
         let table = [
-            (r"\bxgemail_00(?:01|02)\b", literal(&["xgemail_00"])),
-            (r"^(\[[^\]]+\] )?cron <", literal(&["cron <"])),
-            (r"virus (?:found|detected)|\bmalware", literal(&["virus found", "virus detected", "malware"])),
-            (r"\S+ is full", literal(&[" is full"])),
-            (r"(?:boîte|compte)[^.\n]{0,30}pleine", literal(&["pleine"])),
-            (r"[^.!?¿]{12,}\?", Needs::Hint(vec!["?".to_owned()])),
-            (r"\d{3}-\d", Needs::Hint(vec!["-".to_owned()])),
-            (r"a|virus", Needs::Hint(vec!["a".to_owned(), "virus".to_owned()])),
+            (r"\bxgemail_00(?:01|02)\b", ways(&[(&["xgemail_00"], &[&["01", "02"]])])),
+            (r"^(\[[^\]]+\] )?cron <", ways(&[(&["cron <"], &[])])),
+            (
+                r"virus (?:found|detected)|\bmalware",
+                ways(&[(&["virus found", "virus detected"], &[&["detected", "found"]]), (&["malware"], &[])]),
+            ),
+            (r"\S+ is full", ways(&[(&[" is full"], &[])])),
+            (r"(?:boîte|compte)[^.\n]{0,30}pleine", ways(&[(&["pleine"], &[&["boîte", "compte"]])])),
+            (
+                r"(?:back|return)[^.]*\b(?:monday|2nd of may)",
+                ways(&[(&["monday"], &[&["back", "return"]]), (&["2nd of may"], &[&["back", "return"]])]),
+            ),
+            (r"[^.!?¿]{12,}\?", Needs::Hint(texts(&["?"]))),
+            (r"\d{3}-\d", Needs::Hint(texts(&["-"]))),
+            (r"a|virus", Needs::Hint(texts(&["a", "virus"]))),
             (r"(virus)?", Needs::Nothing),
             (r"\d+", Needs::Nothing),
             (r"(", Needs::Nothing),

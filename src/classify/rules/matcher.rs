@@ -2,12 +2,10 @@
 
 use super::Where;
 use super::folded::Folded;
-use super::literals::Needs;
-use super::rule::Rule;
-use super::words::{self, Hit, WordFinder};
-use regex::{Regex, RegexBuilder};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use super::pattern::Pattern;
+use super::recipe::{END, Of, Recipe, Shape};
+use super::words::{Hit, Word, WordFinder};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 /// Hits of one rule that are looked at, where what stands beside them matters.
@@ -17,161 +15,166 @@ const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
-/// What a word is of.
-#[derive(Debug, Clone, Copy)]
-enum Of {
-    /// A phrase of this rule.
-    Rule(usize),
-    /// A literal of this pattern.
-    Pattern(usize),
-    /// One of the words of which this rule wants one beside its own.
-    With(usize),
-    /// One of the words that this rule does not want beside its own.
-    Without(usize),
-}
-
-/// One word that is looked for, for everything that it is of.
-#[derive(Debug)]
-struct Word {
-    of: Vec<Of>,
-    /// Whether it may begin or end within a longer word: `urlaub*`, `*wurst`.
-    open: (bool, bool),
-}
-
-/// The words to look for.
-#[derive(Default)]
-struct Words(Vec<(String, (bool, bool), Of)>);
-
-impl Words {
-    fn add(&mut self, text: String, open: (bool, bool), of: Of) {
-        self.0.push((text, open, of));
-    }
-
-    /// Each once, with what it is of.
-    fn finish(mut self) -> (WordFinder, Vec<Word>) {
-        // The sort is stable: what a word is of stays in the order of the rules.
-        self.0.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-        let groups = || self.0.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1);
-        let texts: Vec<_> =
-            groups().filter_map(|g| g.first()).map(|(text, (open, _), _)| words::Word { text, open: *open }).collect();
-        let word = |g: &[(String, (bool, bool), Of)]| {
-            Some(Word { of: g.iter().map(|(.., of)| *of).collect(), open: g.first()?.1 })
-        };
-        (WordFinder::new(&texts), groups().filter_map(word).collect())
-    }
-}
-
 /// Hits of rules that look at what stands beside them, by rule.
 #[derive(Debug, Default)]
 struct Beside {
-    own: Vec<Where>,
+    own: Vec<(usize, usize)>,
     with: Vec<(usize, usize)>,
     without: Vec<(usize, usize)>,
-}
-
-/// A regular expression that is made when its literal is found for the first time: most never are.
-struct Pattern {
-    text: String,
-    made: OnceLock<Option<Regex>>,
-}
-
-impl Pattern {
-    fn find_iter<'t>(&self, text: &'t str) -> impl Iterator<Item = regex::Match<'t>> {
-        self.made.get_or_init(|| compiled(&self.text).ok()).iter().flat_map(move |regex| regex.find_iter(text))
-    }
-}
-
-/// A pattern as every rule's is compiled.
-pub(super) fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(&with_plain_ends(pattern)).size_limit(1 << 20).build()
-}
-
-/// Unicode's word boundaries cost ten times as much, as soon as a text is not ASCII. In a pattern of Latin letters `\b`
-/// asks for a neighbour that is no ASCII letter or digit; an accented letter beside it then ends a word, which does not
-/// matter. Other alphabets keep Unicode's: every letter of theirs would end a word.
-fn with_plain_ends(pattern: &str) -> Cow<'_, str> {
-    const PLAIN: &str = r"(?-u:\b{start-half}|\b{end-half})";
-    if !pattern.contains(r"\b") || pattern.contains(|c: char| ('\u{370}'..'\u{1e00}').contains(&c)) {
-        return Cow::Borrowed(pattern);
-    }
-    let mut out = String::with_capacity(pattern.len() * 2);
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek().copied()) {
-            ('\\', Some('b')) => {
-                chars.next();
-                // `\b{start}` says itself what it means.
-                out.push_str(if chars.peek() == Some(&'{') { r"\b" } else { PLAIN });
-            }
-            ('\\', Some(next)) => {
-                chars.next();
-                out.extend([c, next]);
-            }
-            _ => out.push(c),
-        }
-    }
-    Cow::Owned(out)
 }
 
 pub(super) struct Matcher {
     /// Finds phrases, and the literals of patterns.
     finder: WordFinder,
-    /// What each of its words is of.
-    words: Vec<Word>,
+    shapes: Vec<Shape>,
+    /// Where in `ofs` stands what each word is of; one more for the end.
+    starts: Vec<u32>,
+    ofs: Vec<Of>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
-    beside: BTreeMap<usize, bool>,
+    beside: BTreeMap<u32, bool>,
     /// Patterns, and their rules.
-    patterns: Vec<(Pattern, usize)>,
-    /// Patterns without a literal, by their number: each is tried on every text that holds one of its hints of one octet.
-    bare: Vec<(usize, Option<Vec<u8>>)>,
-    /// Rules without words.
-    pub wordless: Vec<usize>,
+    patterns: Vec<(Pattern, u32)>,
+    /// See [`Recipe`].
+    ways: Vec<(u32, Vec<u32>)>,
+    sets: Vec<Vec<String>>,
+    bare: Vec<(u32, Option<String>)>,
+    wordless: Vec<u32>,
+    /// The last rule of each word, where whole texts are asked for.
+    names: OnceLock<HashMap<Box<[u8]>, usize>>,
+}
+
+/// The patterns to run on a text.
+struct Candidates<'m> {
+    matcher: &'m Matcher,
+    text: &'m [u8],
+    list: Vec<u32>,
+    /// The patterns of the list.
+    chosen: Numbers,
+    /// Ways that were looked at.
+    tried: Numbers,
+    /// Sets that were looked for, and those of which the text holds a word.
+    asked: Numbers,
+    held: Numbers,
+}
+
+/// Numbers up to some number.
+struct Numbers(Vec<u64>);
+
+impl Numbers {
+    fn up_to(most: usize) -> Self {
+        Self(vec![0; most.div_ceil(64)])
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|bits| bits & (1 << (number % 64)) != 0)
+    }
+
+    /// Whether it was not among them before.
+    fn add(&mut self, number: u32) -> bool {
+        let bit = 1 << (number % 64);
+        self.0.get_mut(number as usize / 64).is_some_and(|bits| {
+            let is_new = *bits & bit == 0;
+            *bits |= bit;
+            is_new
+        })
+    }
+}
+
+impl<'m> Candidates<'m> {
+    fn new(matcher: &'m Matcher, text: &'m str) -> Self {
+        let mut all = Self {
+            matcher,
+            text: text.as_bytes(),
+            list: Vec::new(),
+            chosen: Numbers::up_to(matcher.patterns.len()),
+            tried: Numbers::up_to(matcher.ways.len()),
+            asked: Numbers::up_to(matcher.sets.len()),
+            held: Numbers::up_to(matcher.sets.len()),
+        };
+        for (pattern, hints) in &matcher.bare {
+            let has = |octet: u8| memchr::memchr(octet, all.text).is_some();
+            if hints.as_ref().is_none_or(|hints| hints.bytes().any(has)) {
+                all.choose(*pattern);
+            }
+        }
+        all
+    }
+
+    fn choose(&mut self, pattern: u32) {
+        if self.chosen.add(pattern) {
+            self.list.push(pattern);
+        }
+    }
+
+    /// A literal of this way was found.
+    fn add(&mut self, way: u32) {
+        if !self.tried.add(way) {
+            return;
+        }
+        let Some((pattern, sets)) = self.matcher.ways.get(way as usize) else { return };
+        // To run a pattern that is made takes no longer than to look for these.
+        let made = self.matcher.patterns.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
+        if made || (!self.chosen.has(*pattern) && sets.iter().all(|set| self.has(*set))) {
+            self.choose(*pattern);
+        }
+    }
+
+    /// Whether the text holds a word of a set.
+    fn has(&mut self, set: u32) -> bool {
+        if self.asked.add(set) {
+            let words = self.matcher.sets.get(set as usize);
+            let is_there = |word: &String| memchr::memmem::find(self.text, word.as_bytes()).is_some();
+            if words.is_some_and(|words| words.iter().any(is_there)) {
+                self.held.add(set);
+            }
+        }
+        self.held.has(set)
+    }
 }
 
 impl Matcher {
-    pub(super) fn build(rules: &[Rule], needs: &[Option<Needs>], is_of_it: impl Fn(&Rule) -> bool) -> Self {
-        let mut words = Words::default();
-        let mut patterns = Vec::new();
-        let mut bare = Vec::new();
-        let mut wordless = Vec::new();
-        let mut beside = BTreeMap::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| is_of_it(r)) {
-            if rule.is_wordless() {
-                wordless.push(at);
-            }
-            if !rule.with.is_empty() || !rule.without.is_empty() {
-                beside.insert(at, !rule.with.is_empty());
-            }
-            let lists = [(&rule.any, Of::Rule(at)), (&rule.with, Of::With(at)), (&rule.without, Of::Without(at))];
-            for (phrase, of_word) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |p| (p, of))) {
-                let (bare, open) = opened(phrase);
-                words.add(Folded::new(bare).text, open, of_word);
-            }
-            if let Some(pattern) = &rule.pattern {
-                match needs.get(at).and_then(Option::as_ref) {
-                    Some(Needs::Literal(literals)) => {
-                        for literal in literals {
-                            words.add(literal.clone(), (true, true), Of::Pattern(patterns.len()));
-                        }
-                    }
-                    Some(Needs::Hint(hints)) => {
-                        // The finder knows no single octets.
-                        let (single, longer): (Vec<_>, Vec<_>) = hints.iter().partition(|hint| hint.len() == 1);
-                        for hint in longer {
-                            words.add(hint.clone(), (true, true), Of::Pattern(patterns.len()));
-                        }
-                        if !single.is_empty() {
-                            let octets = single.iter().flat_map(|hint| hint.bytes()).collect();
-                            bare.push((patterns.len(), Some(octets)));
-                        }
-                    }
-                    Some(Needs::Nothing) | None => bare.push((patterns.len(), None)),
-                }
-                patterns.push((Pattern { text: pattern.clone(), made: OnceLock::new() }, at));
-            }
+    pub(super) fn new(recipe: Recipe) -> Self {
+        let shapes: Vec<Shape> = recipe.shapes().collect();
+        let texts = recipe.texts.split_terminator(END);
+        let words = texts.zip(&shapes).map(|(text, shape)| (Word { text, open: shape.open.0 }, shape.known_at));
+        let mut starts = Vec::with_capacity(recipe.counts.len() + 1);
+        let mut sum = 0;
+        for count in std::iter::once(&0).chain(&recipe.counts) {
+            sum += u32::from(*count);
+            starts.push(sum);
         }
-        let (finder, words) = words.finish();
-        Self { finder, words, beside, patterns, bare, wordless }
+        Self {
+            finder: WordFinder::new(words),
+            starts,
+            ofs: recipe.ofs().collect(),
+            shapes,
+            beside: recipe.beside.into_iter().collect(),
+            patterns: recipe.patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect(),
+            ways: recipe.ways,
+            sets: recipe.sets,
+            bare: recipe.bare,
+            wordless: recipe.wordless,
+            names: OnceLock::new(),
+        }
+    }
+
+    /// Rules without words.
+    pub(super) fn wordless(&self) -> impl Iterator<Item = usize> {
+        self.wordless.iter().map(|rule| *rule as usize)
+    }
+
+    /// What a word is of, by its number.
+    fn of(&self, word: usize) -> &[Of] {
+        let (Some(from), Some(to)) = (self.starts.get(word), self.starts.get(word + 1)) else { return &[] };
+        self.ofs.get(*from as usize..*to as usize).unwrap_or_default()
+    }
+
+    /// The last rule one of whose phrases is this text, folded.
+    pub(super) fn exactly(&self, text: &str) -> Option<usize> {
+        let rule = |of: &Of| if let Of::Rule(rule) = of { Some(*rule as usize) } else { None };
+        let last = |word: usize| self.of(word).iter().filter_map(rule).max();
+        let names = || (0..self.shapes.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
+        self.names.get_or_init(|| names().collect()).get(text.as_bytes()).copied()
     }
 
     /// The rules whose words stand in the first `most` octets of a folded text, in the order of the rules, each with
@@ -182,30 +185,32 @@ impl Matcher {
         if text.is_empty() {
             return found;
         }
-        let mut beside: BTreeMap<usize, Beside> = BTreeMap::new();
-        let mut note = |hit: Where| match found.iter_mut().find(|w| w.rule == hit.rule) {
-            // Of two hits at one place the longer says more: `yahoo.com.br` rather than `yahoo.com`.
-            Some(old) if hit.start < old.start || (hit.start == old.start && hit.end > old.end) => *old = hit,
-            Some(_) => {}
-            None => found.push(hit),
+        let mut beside: BTreeMap<u32, Beside> = BTreeMap::new();
+        let mut note = |rule: u32, start: usize, end: usize| {
+            let hit = Where { rule: rule as usize, start, end };
+            match found.iter_mut().find(|w| w.rule == hit.rule) {
+                // Of two hits at one place the longer says more: `yahoo.com.br` rather than `yahoo.com`.
+                Some(old) if hit.start < old.start || (hit.start == old.start && hit.end > old.end) => *old = hit,
+                Some(_) => {}
+                None => found.push(hit),
+            }
         };
-        let has = |octet: u8| memchr::memchr(octet, text.as_bytes()).is_some();
-        let hinted = |hints: &Option<Vec<u8>>| hints.as_ref().is_none_or(|hints| hints.iter().copied().any(has));
-        let mut candidates: Vec<usize> =
-            self.bare.iter().filter(|(_, h)| hinted(h)).map(|(number, _)| *number).collect();
+        let mut candidates = Candidates::new(self, text);
         // Places of words that some rule wants, or does not want, beside its own.
-        let mut around: Vec<(&Word, (usize, usize))> = Vec::new();
+        let mut around: Vec<(usize, (usize, usize))> = Vec::new();
         self.finder.each(text, |Hit { word, start, end }| {
-            let Some(word) = self.words.get(word).filter(|w| folded.is_whole(start, end, w.open)) else { return };
+            let Some(shape) = self.shapes.get(word) else { return };
+            if !folded.is_whole(start, end, shape.open) {
+                return;
+            }
             let mut is_around = false;
-            for of in &word.of {
+            for of in self.of(word) {
                 match *of {
-                    Of::Pattern(number) if !candidates.contains(&number) => candidates.push(number),
-                    Of::Pattern(_) => {}
+                    Of::Way(way) => candidates.add(way),
                     Of::Rule(rule) if self.beside.contains_key(&rule) => {
-                        push(&mut beside.entry(rule).or_default().own, Where { rule, start, end });
+                        push(&mut beside.entry(rule).or_default().own, (start, end));
                     }
-                    Of::Rule(rule) => note(Where { rule, start, end }),
+                    Of::Rule(rule) => note(rule, start, end),
                     Of::With(_) | Of::Without(_) => is_around = true,
                 }
             }
@@ -213,34 +218,35 @@ impl Matcher {
                 around.push((word, (start, end)));
             }
         });
-        for (pattern, rule) in candidates.into_iter().filter_map(|at| self.patterns.get(at)) {
+        for (pattern, rule) in candidates.list.iter().filter_map(|at| self.patterns.get(*at as usize)) {
+            let mut hits = pattern.find_iter(text);
             if self.beside.contains_key(rule) {
-                let hits = pattern.find_iter(text).take(MOST_HITS);
                 let own = &mut beside.entry(*rule).or_default().own;
-                own.extend(hits.map(|hit| Where { rule: *rule, start: hit.start(), end: hit.end() }));
-            } else if let Some(hit) = pattern.find_iter(text).next() {
-                note(Where { rule: *rule, start: hit.start(), end: hit.end() });
+                own.extend(hits.take(MOST_HITS).map(|hit| (hit.start, hit.end)));
+            } else if let Some(hit) = hits.next() {
+                note(*rule, hit.start, hit.end);
             }
         }
         if !beside.is_empty() {
             for (word, place) in around {
-                for of in &word.of {
+                for of in self.of(word) {
                     match of {
                         Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
                         Of::Without(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place)),
-                        Of::Rule(_) | Of::Pattern(_) => {}
+                        Of::Rule(_) | Of::Way(_) => {}
                     }
                 }
             }
         }
         for (rule, Beside { own, with, without }) in beside {
             let wants = self.beside.get(&rule).copied().unwrap_or_default();
-            let near = |hit: &Where, list: &[(usize, usize)]| {
-                list.iter().any(|word| in_one_sentence(text, (hit.start, hit.end), *word))
+            let near = |hit: &(usize, usize), list: &[(usize, usize)]| {
+                list.iter().any(|word| in_one_sentence(text, *hit, *word))
             };
-            let fits = |hit: &&Where| (!wants || near(hit, &with)) && !near(hit, &without);
-            if let Some(hit) = own.iter().filter(fits).min_by_key(|w| (w.start, std::cmp::Reverse(w.end))) {
-                note(*hit);
+            let fits = |hit: &&(usize, usize)| (!wants || near(hit, &with)) && !near(hit, &without);
+            let longest = |hit: &&(usize, usize)| (hit.0, std::cmp::Reverse(hit.1));
+            if let Some(&(start, end)) = own.iter().filter(fits).min_by_key(longest) {
+                note(rule, start, end);
             }
         }
         found.sort_unstable_by_key(|w| w.rule);
@@ -252,13 +258,6 @@ fn push<T>(list: &mut Vec<T>, hit: T) {
     if list.len() < MOST_HITS {
         list.push(hit);
     }
-}
-
-/// A phrase without its asterisks, and at which ends it had one.
-pub(super) fn opened(phrase: &str) -> (&str, (bool, bool)) {
-    let phrase = phrase.trim();
-    let bare = phrase.trim_matches('*');
-    (bare.trim(), (phrase.starts_with('*'), phrase.ends_with('*')))
 }
 
 /// Whether two places of a folded text are near each other, and no sentence ends between them.
@@ -287,35 +286,7 @@ fn in_one_sentence(text: &str, a: (usize, usize), b: (usize, usize)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{compiled, in_one_sentence, opened};
-
-    #[test]
-    fn ends_of_words() {
-        let table = [
-            (r"\bété\b", "un été ici", true),
-            (r"\bpost\b", "meine post.", true),
-            (r"\bpost\b", "posten", false),
-            (r"\bpost\b", "die mailpost", false),
-            (r"\\bpost", r"\bpost", true),
-            (r"\bне\b", "мне", false),
-            (r"\bне\b", "я не там", true),
-        ];
-        for (pattern, text, expected) in table {
-            assert_eq!(compiled(pattern).expect("is a pattern").is_match(text), expected, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn phrases_that_are_open() {
-        let table = [
-            ("urlaub*", ("urlaub", (false, true))),
-            (" *wurst ", ("wurst", (true, false))),
-            ("out of office", ("out of office", (false, false))),
-        ];
-        for (phrase, expected) in table {
-            assert_eq!(opened(phrase), expected, "{phrase}");
-        }
-    }
+    use super::in_one_sentence;
 
     #[test]
     fn what_stands_in_one_sentence() {

@@ -28,28 +28,38 @@ mod examples;
 mod folded;
 mod literals;
 mod matcher;
+mod pattern;
 mod reader;
+mod recipe;
 mod rule;
 mod shadow;
+mod table;
 mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
 pub use reader::Reader;
-pub use rule::{Facts, Field, Rule, Table, When};
+pub use rule::{Facts, Rule, RuleHead, When};
 pub use shadow::Shadow;
+pub use table::{Field, Table};
 
 use super::policy::BouncePolicy;
-use literals::Needs;
 use matcher::Matcher;
-use rule::{Prepared, RuleFile};
+use recipe::Recipe;
+use rule::RuleFile;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
+use table::leader;
+use zstd::bulk::Decompressor;
 
-/// The rules that are part of the program, as `build.rs` made them of the files in this folder.
-const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.json.zst"));
+/// The rules that are part of the program, as `build.rs` made them of the files in this folder: see there.
+#[allow(clippy::unreadable_literal)]
+mod embedded {
+    use super::table::{Field, Table};
+    include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+}
 
 /// Octets of a header that rules look at.
 const HEADER: usize = 4 * 1024;
@@ -77,18 +87,26 @@ pub enum RuleError {
 
 /// All rules, ready to match, and the policy that goes with them.
 pub struct Rules {
-    list: Vec<Rule>,
-    /// What the pattern of each needs.
-    needs: Vec<Option<Needs>>,
+    heads: Vec<RuleHead>,
     /// Those that are the user's, also where they took the place of one of the program's.
-    users: BTreeSet<usize>,
-    /// The domains and hosts of providers.
-    suffixes: BTreeMap<Field, HashMap<String, usize>>,
-    /// For each field that has rules, by the leader of its tables; made when it is asked for the first time: no run asks
-    /// for all.
-    matchers: BTreeMap<(Table, Field), OnceLock<Matcher>>,
+    users: BTreeMap<usize, Rule>,
+    /// All of them whole, when they were asked for.
+    whole: OnceLock<Vec<Rule>>,
+    /// For each field that has rules, by the leader of its tables.
+    matchers: BTreeMap<(Table, Field), Matchers>,
     policy: BouncePolicy,
     version: String,
+}
+
+/// What finds the rules of a field; made when it is asked for the first time: no run asks for all.
+#[derive(Default)]
+struct Matchers {
+    /// The recipe of the program's rules, packed.
+    recipe: Option<&'static [u8]>,
+    programs: OnceLock<Option<Matcher>>,
+    /// The numbers of the user's rules.
+    numbers: Vec<usize>,
+    users: OnceLock<Matcher>,
 }
 
 /// A rule by its number, and where its words stand in the folded text.
@@ -102,7 +120,7 @@ struct Where {
 /// Where a rule fired: octets of the text that was given; nowhere (0 to 0) for one without words.
 #[derive(Debug, Clone, Copy)]
 pub struct Match<'r> {
-    pub rule: &'r Rule,
+    pub rule: &'r RuleHead,
     pub start: usize,
     pub end: usize,
     /// The end in the folded text.
@@ -139,79 +157,70 @@ impl Rules {
     /// # Errors
     /// When a file is no rule file, or a rule is wrong.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let table = zstd::decode_all(EMBEDDED).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
-        let embedded: Vec<Prepared> = serde_json::from_slice(&table).map_err(RuleError::Embedded)?;
-        let (mut rules, mut needs): (Vec<Rule>, Vec<Option<Needs>>) =
-            embedded.into_iter().map(|p| (p.rule, p.needs)).unzip();
-        let mut users = BTreeSet::new();
+        let mut heads: Vec<RuleHead> = unpacked(embedded::HEADS)?;
+        let mut users = BTreeMap::new();
         if !files.is_empty() {
-            let mut place: HashMap<String, usize> = rules.iter().map(|r| r.id.clone()).zip(0..).collect();
+            let mut place: HashMap<String, usize> = heads.iter().map(|r| r.id.clone()).zip(0..).collect();
             for (name, text) in files {
                 let file: RuleFile =
                     toml::from_str(text).map_err(|e| RuleError::Syntax { file: name.clone(), source: Box::new(e) })?;
                 for rule in file.rule {
                     rule.check()?;
-                    let needed = rule.pattern.as_deref().map(Needs::of);
-                    let at = *place.entry(rule.id.clone()).or_insert(rules.len());
-                    if let (Some(old), Some(old_needs)) = (rules.get_mut(at), needs.get_mut(at)) {
-                        (*old, *old_needs) = (rule, needed);
-                    } else {
-                        rules.push(rule);
-                        needs.push(needed);
+                    let head = RuleHead::from(&rule);
+                    let at = *place.entry(rule.id.clone()).or_insert(heads.len());
+                    match heads.get_mut(at) {
+                        Some(old) => *old = head,
+                        None => heads.push(head),
                     }
-                    users.insert(at);
+                    users.insert(at, rule);
                 }
             }
         }
-        let rules = Self::build(&table, rules, needs, users, policy);
-        // What users write is tried at once; what is embedded, by a test.
-        rules.tried(|at| rules.users.contains(&at))?;
-        Ok(rules)
+        Ok(Self::build(heads, users, policy))
     }
 
-    fn build(
-        table: &[u8],
-        rules: Vec<Rule>,
-        needs: Vec<Option<Needs>>,
-        users: BTreeSet<usize>,
-        policy: BouncePolicy,
-    ) -> Self {
-        let keys = rules.iter().flat_map(|r| r.fields.iter().map(|f| (leader(r.table, *f), *f)));
-        let matchers = keys.map(|key| (key, OnceLock::new())).collect();
-        let mut suffixes: BTreeMap<Field, HashMap<String, usize>> = BTreeMap::new();
-        for (at, rule) in rules.iter().enumerate().filter(|(_, r)| r.table == Table::Provider) {
-            for field in &rule.fields {
-                suffixes.entry(*field).or_default().extend(rule.any.iter().map(|name| (name.to_lowercase(), at)));
+    fn build(heads: Vec<RuleHead>, users: BTreeMap<usize, Rule>, policy: BouncePolicy) -> Self {
+        let mut matchers: BTreeMap<(Table, Field), Matchers> = BTreeMap::new();
+        for (leader, field, recipe) in embedded::RECIPES {
+            matchers.entry((*leader, *field)).or_default().recipe = Some(recipe);
+        }
+        for (&at, rule) in &users {
+            for &field in &rule.fields {
+                let numbers = &mut matchers.entry((leader(rule.table, field), field)).or_default().numbers;
+                // One rule may name a field twice.
+                if numbers.last() != Some(&at) {
+                    numbers.push(at);
+                }
             }
         }
         let mut digester = crate::message::Digester::default();
-        digester.update(table);
-        for rule in users.iter().filter_map(|at| rules.get(*at)) {
+        digester.update(embedded::WHOLE);
+        for rule in users.values() {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }
         digester.update(serde_json::to_string(&policy).unwrap_or_default().as_bytes());
         let version = digester.finish().to_string().chars().take(12).collect();
-        Self { list: rules, needs, users, suffixes, matchers, policy, version }
+        Self { heads, users, whole: OnceLock::new(), matchers, policy, version }
     }
 
-    /// Makes now what these rules need, which otherwise waits until a text asks for it.
-    ///
-    /// # Errors
-    /// When a pattern is no regular expression.
-    fn tried(&self, which: impl Fn(usize) -> bool) -> Result<(), RuleError> {
-        for (_, rule) in self.list.iter().enumerate().filter(|(at, _)| which(*at)) {
-            if let Some(Err(error)) = rule.pattern.as_deref().map(matcher::compiled) {
-                return Err(RuleError::Pattern { id: rule.id.clone(), source: Box::new(error) });
-            }
-        }
-        Ok(())
+    /// The matchers of a table and those that are looked for with it, the user's first.
+    fn matchers(&self, table: Table, field: Field) -> impl Iterator<Item = (bool, &Matcher)> {
+        let both = self.matchers.get(&(leader(table, field), field));
+        let users = both.filter(|both| !both.numbers.is_empty()).map(|both| {
+            let wanted = || both.numbers.iter().filter_map(|at| Some(self.users.get(at)?.wanted(*at)));
+            both.users.get_or_init(|| Matcher::new(Recipe::of(wanted())))
+        });
+        let programs = both.and_then(|both| {
+            // That each is readable is a test's.
+            let made = || both.recipe.and_then(|recipe| unpacked(recipe).ok()).map(Matcher::new);
+            both.programs.get_or_init(made).as_ref()
+        });
+        users.map(|matcher| (true, matcher)).into_iter().chain(programs.map(|matcher| (false, matcher)))
     }
 
-    fn matcher(&self, table: Table, field: Field) -> Option<&Matcher> {
-        let leading = leader(table, field);
-        let made = self.matchers.get(&(leading, field))?;
-        let is_of_it = |rule: &Rule| rule.fields.contains(&field) && leader(rule.table, field) == leading;
-        Some(made.get_or_init(|| Matcher::build(&self.list, &self.needs, is_of_it)))
+    /// Whether a matcher's rule is no more: the user's stands in its place.
+    fn is_replaced(&self, is_users: bool, rule: usize) -> bool {
+        !is_users && self.users.contains_key(&rule)
     }
 
     /// Twelve hex digits that change with any rule, and with the policy.
@@ -226,10 +235,26 @@ impl Rules {
         &self.policy
     }
 
-    /// Every rule, in order.
+    /// What follows from every rule, in order.
+    #[must_use]
+    pub fn heads(&self) -> &[RuleHead] {
+        &self.heads
+    }
+
+    /// Every rule, in order. Takes some milliseconds when it is asked for the first time.
     #[must_use]
     pub fn all(&self) -> &[Rule] {
-        &self.list
+        self.whole.get_or_init(|| {
+            // That they are readable is a test's.
+            let mut all = whole().unwrap_or_default();
+            for (at, rule) in &self.users {
+                match all.get_mut(*at) {
+                    Some(old) => *old = rule.clone(),
+                    None => all.push(rule.clone()),
+                }
+            }
+            all
+        })
     }
 
     /// Every rule of `table` without conditions that fires on `text` as `field`, in the order of the rules, once each
@@ -261,9 +286,16 @@ impl Rules {
 
     /// The rules with words that fire, given what is known besides.
     fn firing(&self, leader: Table, field: Field, folded: &Folded, octets: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
-        let found = self.matcher(leader, field).map(|m| m.find(folded, octets)).unwrap_or_default();
+        let mut found: Vec<Where> = Vec::new();
+        for (is_users, matcher) in self.matchers(leader, field) {
+            let hits = matcher.find(folded, octets);
+            found.extend(hits.into_iter().filter(|hit| !self.is_replaced(is_users, hit.rule)));
+        }
+        if !self.users.is_empty() {
+            found.sort_unstable_by_key(|hit| hit.rule);
+        }
         let fires = found.into_iter().filter_map(|hit| {
-            let rule = self.list.get(hit.rule).filter(|r| r.when.holds(facts))?;
+            let rule = self.heads.get(hit.rule).filter(|r| r.when.holds(facts))?;
             Some(Match { rule, start: folded.place(hit.start), end: folded.place(hit.end), folded_end: hit.end })
         });
         fires.collect()
@@ -285,10 +317,10 @@ impl Rules {
     /// The first rule without words that fires by what is known; the user's rules come before the program's.
     #[must_use]
     pub fn wordless(&self, table: Table, field: Field, facts: &Facts<'_>) -> Option<Match<'_>> {
-        let matcher = self.matcher(table, field)?;
-        let of = |users: bool| matcher.wordless.iter().filter(move |at| self.users.contains(at) == users);
-        let mut all = of(true).chain(of(false)).filter_map(|&at| self.list.get(at));
-        let fires = all.find(|rule| rule.when.holds(facts));
+        let numbers = self
+            .matchers(table, field)
+            .flat_map(|(is_users, matcher)| matcher.wordless().filter(move |rule| !self.is_replaced(is_users, *rule)));
+        let fires = numbers.filter_map(|at| self.heads.get(at)).find(|rule| rule.when.holds(facts));
         fires.map(|rule| Match { rule, start: 0, end: 0, folded_end: 0 })
     }
 
@@ -306,10 +338,12 @@ impl Rules {
 
     fn by_suffix(&self, field: Field, name: &str) -> Option<&str> {
         let name = name.get(..name.len().min(255))?.to_lowercase();
-        let suffixes = self.suffixes.get(&field)?;
         let mut rest = name.as_str();
         loop {
-            if let Some(rule) = suffixes.get(rest).and_then(|at| self.list.get(*at)) {
+            let mut exactly = self.matchers(Table::Provider, field).filter_map(|(is_users, matcher)| {
+                matcher.exactly(rest).filter(|rule| !self.is_replaced(is_users, *rule))
+            });
+            if let Some(rule) = exactly.next().and_then(|at| self.heads.get(at)) {
                 return Some(rule.gives.as_str());
             }
             rest = rest.split_once('.')?.1;
@@ -317,16 +351,20 @@ impl Rules {
     }
 }
 
-/// Tables that look at the same texts are looked for together: all at a subject or a sender; at a text those that ask
-/// what a machine says, and those that ask what a person says. This is the first of them.
-const fn leader(table: Table, field: Field) -> Table {
-    match (field, table) {
-        (Field::Subject | Field::From, _) | (Field::Body, Table::AutoReply | Table::Unsubscribe | Table::Intent) => {
-            Table::AutoReply
-        }
-        (Field::Body, _) => Table::Report,
-        _ => table,
-    }
+/// A table that the build script packed.
+fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<T, RuleError> {
+    let table = zstd::decode_all(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    serde_json::from_slice(&table).map_err(RuleError::Embedded)
+}
+
+/// The rules that are part of the program, as they stand in TOML.
+fn whole() -> Result<Vec<Rule>, RuleError> {
+    let table = || {
+        let help = recipe::like_rules(&zstd::decode_all(embedded::WHOLE_HELP)?);
+        Decompressor::with_dictionary(&help)?.decompress(embedded::WHOLE, embedded::WHOLE_LENGTH)
+    };
+    let table = table().map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    serde_json::from_slice(&table).map_err(RuleError::Embedded)
 }
 
 /// What rules look at of a text: a longer header is an attack.
@@ -341,13 +379,13 @@ fn most<'r>(matches: impl Iterator<Item = Match<'r>>) -> Option<Match<'r>> {
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rules({} rules, {})", self.list.len(), self.version)
+        write!(f, "Rules({} rules, {})", self.heads.len(), self.version)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Field, Rules, Table};
+    use super::{Facts, Field, Recipe, RuleHead, Rules, Table, leader, unpacked};
     use crate::classify::BouncePolicy;
 
     #[test]
@@ -359,10 +397,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_embedded_is_readable_and_the_same() {
+        let rules = Rules::embedded().expect("embedded rules are right");
+        let heads: Vec<RuleHead> = rules.all().iter().map(RuleHead::from).collect();
+        assert_eq!(heads, rules.heads());
+        for (key, matchers) in &rules.matchers {
+            let recipe = matchers.recipe.map(unpacked::<Recipe>);
+            let wanted = rules
+                .all()
+                .iter()
+                .enumerate()
+                .filter(|(_, rule)| rule.fields.iter().any(|field| (leader(rule.table, *field), *field) == *key));
+            let expected = Recipe::of(wanted.map(|(at, rule)| rule.wanted(at)));
+            assert_eq!(recipe.expect("is the program's").expect("is readable"), expected, "{key:?}");
+        }
+    }
+
+    #[test]
     fn embedded_rules_have_nothing_wrong() {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert!(!rules.all().is_empty());
-        rules.tried(|_| true).expect("embedded rules can be matched");
         for rule in rules.all() {
             rule.check().expect("embedded rules are right");
         }

@@ -5,7 +5,7 @@
 //! another text of that field is asked for.
 
 use super::folded::Folded;
-use super::rule::{Field, Table};
+use super::table::{Field, Table};
 use super::{Match, Rules, head, leader, most};
 use std::cell::RefCell;
 

@@ -1,101 +1,14 @@
 //! One rule, as it stands in TOML, and what is wrong with one that cannot be.
 
-use super::RuleError;
 use super::folded::Folded;
-use super::literals::Needs;
-use super::matcher;
+use super::recipe::{Wanted, opened};
+use super::table::{Field, Table};
+use super::{RuleError, pattern};
 use crate::event::{AutoReplyType, Category, Disposition, Intent, UnsubscribeScope};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What a rule decides about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Table {
-    /// Which automatic answer; gives an `AutoReplyType`.
-    AutoReply,
-    /// Why a delivery failed, by words; gives a `Category`.
-    BounceCategory,
-    /// Why a delivery failed, by codes where words say nothing; gives a `Category`.
-    BounceCode,
-    /// A request to prove that a person sent the mail; gives `challenge`.
-    Challenge,
-    /// What a person wants who answers; gives an `Intent`.
-    Intent,
-    /// What is known and no answer; gives a subtype of `other`.
-    Other,
-    /// Who receives for a domain; gives a provider's name.
-    Provider,
-    /// A read receipt in words only; gives a `Disposition`.
-    Receipt,
-    /// A delivery report without a structure; gives `bounce`, `delay`, `delivered`, `relayed`,
-    /// `hint`, `copy` for the line behind which the
-    /// original begins, or `none` for what only looks like a report.
-    Report,
-    /// A wish to get no more mail; gives a scope.
-    Unsubscribe,
-}
-
-/// Where a rule looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// The mail's subject.
-    Subject,
-    /// The words for people, up to the copy of the original.
-    Body,
-    /// The line behind which the original begins.
-    Copy,
-    /// What a server answered.
-    Diagnostic,
-    /// The domain of a recipient.
-    Domain,
-    /// The name of the server that answered.
-    Host,
-    /// The From header.
-    From,
-    /// The addresses that the mail was sent to.
-    To,
-    /// The whole enhanced status code.
-    Enhanced,
-    /// The reply code, with the command it answered.
-    Reply,
-    /// What only the middle number of the enhanced status code says.
-    EnhancedSubject,
-}
-
 impl Table {
-    /// Every table, by name.
-    pub const ALL: [Self; 10] = [
-        Self::AutoReply,
-        Self::BounceCategory,
-        Self::BounceCode,
-        Self::Challenge,
-        Self::Intent,
-        Self::Other,
-        Self::Provider,
-        Self::Receipt,
-        Self::Report,
-        Self::Unsubscribe,
-    ];
-
-    /// The name as rule files carry it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AutoReply => "auto_reply",
-            Self::BounceCategory => "bounce_category",
-            Self::BounceCode => "bounce_code",
-            Self::Challenge => "challenge",
-            Self::Intent => "intent",
-            Self::Other => "other",
-            Self::Provider => "provider",
-            Self::Receipt => "receipt",
-            Self::Report => "report",
-            Self::Unsubscribe => "unsubscribe",
-        }
-    }
-
     const fn fields(self) -> &'static [Field] {
         match self {
             Self::AutoReply | Self::Report => &[Field::Subject, Field::Body, Field::Copy],
@@ -236,17 +149,51 @@ pub(super) struct RuleFile {
     pub rule: Vec<Rule>,
 }
 
-/// A rule that is part of the program, as `build.rs` writes it.
-#[derive(Deserialize)]
-pub(super) struct Prepared {
-    pub rule: Rule,
-    pub needs: Option<Needs>,
+/// What follows from a rule, without what it looks for: all that is needed of most of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleHead {
+    /// See [`Rule`].
+    pub id: String,
+    pub table: Table,
+    pub gives: String,
+    #[serde(rename = "in")]
+    pub fields: Vec<Field>,
+    #[serde(default)]
+    pub when: When,
+    #[serde(default)]
+    pub language: Option<String>,
+    #[serde(default = "certain")]
+    pub confidence: f32,
+    /// It speaks of the beginning of a text alone.
+    pub anchored: bool,
+}
+
+impl From<&Rule> for RuleHead {
+    fn from(rule: &Rule) -> Self {
+        let starts = rule.pattern.as_ref().is_some_and(|pattern| pattern.starts_with('^'));
+        Self {
+            id: rule.id.clone(),
+            table: rule.table,
+            gives: rule.gives.clone(),
+            fields: rule.fields.clone(),
+            when: rule.when.clone(),
+            language: rule.language.clone(),
+            confidence: rule.confidence,
+            anchored: starts && rule.any.is_empty(),
+        }
+    }
 }
 
 impl Rule {
     /// Whether it looks at no text, and fires by what is known besides.
     pub(super) fn is_wordless(&self) -> bool {
         self.any.is_empty() && self.pattern.is_none()
+    }
+
+    /// What it looks for, under this number.
+    pub(super) fn wanted(&self, number: usize) -> Wanted<'_> {
+        let Self { any, with, without, pattern, .. } = self;
+        Wanted { rule: number, any, with, without, pattern: pattern.as_deref() }
     }
 
     /// What the types leave open.
@@ -288,7 +235,7 @@ impl Rule {
             return wrong(format!("`{}` does not go with what `in` names", self.gives));
         }
         let phrases = || self.any.iter().chain(&self.with).chain(&self.without);
-        if phrases().any(|p| Folded::new(matcher::opened(p).0).text.chars().count() < 2) {
+        if phrases().any(|p| Folded::new(opened(p).0).text.chars().count() < 2) {
             return wrong("a phrase needs at least two characters".to_owned());
         }
         if self.is_wordless() && !(self.with.is_empty() && self.without.is_empty()) {
@@ -306,7 +253,8 @@ impl Rule {
         if let Some(command) = self.when.command.iter().find(|c| !COMMANDS.contains(&c.as_str())) {
             return wrong(format!("`when.command`: `{command}` is none of {}", COMMANDS.join(", ")));
         }
-        Ok(())
+        let tried = self.pattern.as_deref().map_or(Ok(()), pattern::check);
+        tried.map_err(|source| RuleError::Pattern { id: self.id.clone(), source })
     }
 }
 

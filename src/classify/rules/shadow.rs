@@ -1,7 +1,7 @@
 //! Rules that other rules stand in the way of: words that can be written down and never decide.
 
-use super::rule::{Facts, Rule, Table, When};
-use super::{Folded, Match, Rules, most};
+use super::rule::{Facts, Rule, When};
+use super::{Folded, Match, Rules, Table, most};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl Rules {
                 dead: rule.pattern.is_none() && phrases.len() == whole,
                 phrases: phrases.into_keys().collect(),
                 by,
-                of_a_user: self.users.contains(&at),
+                of_a_user: self.users.contains_key(&at),
             });
         }
         out
@@ -73,6 +73,7 @@ impl Rules {
     fn by_words(&self, rule: &Rule) -> Vec<(String, String)> {
         let mut out = Vec::new();
         let facts = facts(&rule.when);
+        let asks_for_none = |id: &str| self.all().iter().any(|r| r.id == id && r.without.is_empty());
         for &field in &rule.fields {
             for phrase in &rule.any {
                 let mut text = phrase.trim_matches('*').to_owned();
@@ -82,7 +83,7 @@ impl Rules {
                 let fires = self.firing(rule.table, field, &Folded::new(&text), usize::MAX, &facts);
                 let always = |m: &&Match<'_>| {
                     m.rule.id == rule.id
-                        || (m.rule.without.is_empty() && (m.rule.when == rule.when || m.rule.when.is_empty()))
+                        || ((m.rule.when == rule.when || m.rule.when.is_empty()) && asks_for_none(&m.rule.id))
                 };
                 let best = most(fires.iter().filter(always).copied());
                 if let Some(best) = best.filter(|m| m.rule.id != rule.id && m.rule.gives != rule.gives) {

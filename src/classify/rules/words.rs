@@ -8,7 +8,6 @@
 //! which has to be made first and whose states do not fit into the processor's caches.
 
 use super::folded::is_letter;
-use std::collections::HashMap;
 
 /// Octets by which a word is known where a word of the text begins: the first of these that fits.
 const AT_STARTS: [usize; 5] = [8, 6, 4, 3, 2];
@@ -16,6 +15,8 @@ const AT_STARTS: [usize; 5] = [8, 6, 4, 3, 2];
 const ANYWHERE: [usize; 2] = [4, 2];
 /// Bits of a table for each word: one in sixteen places of a text is then looked at closer for nothing.
 const BITS_EACH: usize = 16;
+/// A gram further behind in its word is none by which it is found.
+const MOST_BEFORE: u16 = 1 << 14;
 /// The largest table, by the bits of its index: 64 KiB, which stays in the processor's second cache.
 const MOST_BITS: u32 = 19;
 
@@ -56,8 +57,10 @@ struct Grams {
     bits: Vec<u64>,
     /// How far a spread gram is shifted to be an index of `bits`.
     shift: u32,
-    /// Where the words of a gram stand in `known`.
-    places: HashMap<u64, (u32, u32), Plain>,
+    /// Where the words begin whose spread grams begin alike, in `known`; one more for the end.
+    starts: Vec<u32>,
+    /// The same for an index of `starts`.
+    start_shift: u32,
     known: Vec<Known>,
 }
 
@@ -67,36 +70,6 @@ struct Known {
     word: u32,
     /// Octets of the word before the gram.
     before: u32,
-}
-
-/// The values are hashed before they get here.
-#[derive(Default, Clone, Copy)]
-struct Plain;
-
-/// Hands a number on, spread over all bits.
-#[derive(Default)]
-struct Spread(u64);
-
-impl std::hash::BuildHasher for Plain {
-    type Hasher = Spread;
-    fn build_hasher(&self) -> Spread {
-        Spread(0)
-    }
-}
-
-impl std::hash::Hasher for Spread {
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.write_u64(u64::from(*octet));
-        }
-    }
-    fn write_u64(&mut self, value: u64) {
-        // The words are the program's and its user's, not a stranger's: nobody gains by finding values that collide.
-        self.0 = spread(self.0 ^ value);
-    }
-    fn finish(&self) -> u64 {
-        self.0.rotate_left(20)
-    }
 }
 
 /// Similar grams far from each other.
@@ -117,25 +90,35 @@ const fn is_first(octet: u8) -> bool {
 }
 
 impl Grams {
-    fn new(octets: usize, mut list: Vec<(u64, Known)>) -> Self {
-        list.sort_unstable_by_key(|(gram, known)| (*gram, known.word));
+    /// For grams of so many octets.
+    fn new(octets: usize, list: &[(u64, Known)]) -> Self {
         let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(6, MOST_BITS);
+        let start_index = list.len().next_power_of_two().trailing_zeros().max(1);
         let mut grams = Self {
             mask: mask(octets),
             bits: vec![0; 1 << (index - 6)],
             shift: 64 - index,
-            places: HashMap::with_capacity_and_hasher(list.len(), Plain),
-            known: Vec::with_capacity(list.len()),
+            starts: vec![0; (1 << start_index) + 1],
+            start_shift: 64 - start_index,
+            known: vec![Known { word: 0, before: 0 }; list.len()],
         };
-        for group in list.chunk_by(|a, b| a.0 == b.0) {
-            let from = number(grams.known.len());
-            grams.known.extend(group.iter().map(|(_, known)| *known));
-            let Some((gram, _)) = group.first() else { continue };
-            grams.places.insert(*gram, (from, number(grams.known.len())));
+        for (gram, _) in list {
             let (at, bit) = grams.slot(*gram);
-            if let Some(bits) = grams.bits.get_mut(at) {
-                *bits |= bit;
-            }
+            grams.bits.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
+            let start = grams.start(*gram) + 1;
+            grams.starts.get_mut(start).into_iter().for_each(|count| *count += 1);
+        }
+        let mut sum = 0;
+        for start in &mut grams.starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = grams.starts.clone();
+        for (gram, known) in list {
+            let start = grams.start(*gram);
+            let Some(next) = next.get_mut(start) else { continue };
+            grams.known.get_mut(*next as usize).into_iter().for_each(|place| *place = *known);
+            *next += 1;
         }
         grams
     }
@@ -154,9 +137,17 @@ impl Grams {
         self.bits.get(at).is_some_and(|bits| bits & bit != 0)
     }
 
-    /// The words that are known by a gram.
+    /// Where in `starts` the words of a gram are.
+    // Of the 64 bits as many are left as `starts` has places for.
+    #[allow(clippy::cast_possible_truncation)]
+    const fn start(&self, gram: u64) -> usize {
+        (spread(gram) >> self.start_shift) as usize
+    }
+
+    /// The words that are known by a gram, and some others.
     fn known(&self, gram: u64) -> &[Known] {
-        let Some((from, to)) = self.places.get(&gram) else { return &[] };
+        let start = self.start(gram);
+        let (Some(from), Some(to)) = (self.starts.get(start), self.starts.get(start + 1)) else { return &[] };
         self.known.get(*from as usize..*to as usize).unwrap_or_default()
     }
 }
@@ -172,7 +163,7 @@ fn number(value: usize) -> u32 {
 
 /// A word that is to be found.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Word<'w> {
+pub(crate) struct Word<'w> {
     pub text: &'w str,
     /// Whether it may begin within a word of the text.
     pub open: bool,
@@ -211,52 +202,68 @@ impl Word<'_> {
     }
 }
 
-impl WordFinder {
-    /// Words are numbered in the order in which they are given.
-    pub(super) fn new(words: &[Word<'_>]) -> Self {
-        // How common the grams are. Two that share a place only seem more common.
-        let mut counts = vec![0_u32; 1 << 16];
-        let place = |kind: usize, gram: u64| (spread(gram ^ ((kind as u64) << 60)) >> 48) as usize;
-        let (mut octets, mut ends) = (Vec::new(), Vec::with_capacity(words.len()));
-        let kinds: Vec<_> = words.iter().map(Word::kind).collect();
-        for (word, kind) in words.iter().zip(&kinds) {
-            octets.extend_from_slice(word.text.as_bytes());
-            ends.push(number(octets.len()));
-            if let Some(kind) = *kind {
-                word.grams(kind, |_, gram| {
-                    counts.get_mut(place(kind.0, gram)).into_iter().for_each(|count| *count += 1);
-                });
-            }
-        }
-        let mut lists = [const { Vec::new() }; AT_STARTS.len() + ANYWHERE.len()];
-        for (word, (text, kind)) in words.iter().zip(kinds).enumerate() {
-            let Some(kind) = kind else { continue };
-            let mut rarest: Option<(u32, usize, u64)> = None;
-            text.grams(kind, |at, gram| {
-                let count = counts.get(place(kind.0, gram)).copied().unwrap_or_default();
-                if rarest.is_none_or(|(least, ..)| count < least) {
-                    rarest = Some((count, at, gram));
-                }
+/// By what each word is best known: the place of the gram that is rarest among all of them. Depends on the words alone,
+/// and takes longer than all else that a finder needs.
+pub(crate) fn rarest(words: &[Word<'_>]) -> Vec<u16> {
+    // How common the grams are. Two that share a place only seem more common.
+    let mut counts = vec![0_u32; 1 << 16];
+    let place = |kind: usize, gram: u64| (spread(gram ^ ((kind as u64) << 60)) >> 48) as usize;
+    let kinds: Vec<_> = words.iter().map(Word::kind).collect();
+    for (word, kind) in words.iter().zip(&kinds) {
+        if let Some(kind) = *kind {
+            word.grams(kind, |_, gram| {
+                counts.get_mut(place(kind.0, gram)).into_iter().for_each(|count| *count += 1);
             });
-            if let (Some((_, before, gram)), Some(list)) = (rarest, lists.get_mut(kind.0)) {
-                list.push((gram, Known { word: number(word), before: number(before) }));
-            }
         }
-        let mut lists = lists.into_iter();
-        let at_starts = AT_STARTS.map(|size| Grams::new(size, lists.next().unwrap_or_default()));
-        let anywhere = ANYWHERE.map(|size| Grams::new(size, lists.next().unwrap_or_default()));
+    }
+    let rarest = |(word, kind): (&Word<'_>, Option<(usize, usize)>)| {
+        let kind = kind?;
+        let mut rarest: Option<(u32, u16)> = None;
+        word.grams(kind, |at, gram| {
+            let count = counts.get(place(kind.0, gram)).copied().unwrap_or_default();
+            if let Ok(at) = u16::try_from(at)
+                && at < MOST_BEFORE
+                && rarest.is_none_or(|(least, _)| count < least)
+            {
+                rarest = Some((count, at));
+            }
+        });
+        rarest.map(|(_, at)| at)
+    };
+    words.iter().zip(kinds).map(rarest).map(Option::unwrap_or_default).collect()
+}
+
+impl WordFinder {
+    /// Words are numbered in the order in which they are given; each comes with the place of the gram by which it is
+    /// found (see [`rarest`]).
+    pub(super) fn new<'w>(words: impl Iterator<Item = (Word<'w>, usize)>) -> Self {
+        let (mut octets, mut ends) = (Vec::new(), Vec::new());
+        let mut lists = [const { Vec::new() }; AT_STARTS.len() + ANYWHERE.len()];
         let mut octet = [0; 256];
         for (octet, flags) in (0_u8..=255).zip(&mut octet) {
             *flags = if octet.is_ascii_alphanumeric() { JOINS } else { 0 } | if is_first(octet) { FIRST } else { 0 };
         }
-        for gram in anywhere.last().iter().flat_map(|grams| grams.places.keys()) {
-            octet.get_mut((gram & 0xff) as usize).into_iter().for_each(|flags| *flags |= SHORT);
+        for (number, (word, at)) in (0..).zip(words) {
+            octets.extend_from_slice(word.text.as_bytes());
+            ends.push(self::number(octets.len()));
+            let Some((kind, size)) = word.kind() else { continue };
+            let gram = eight(word.text.as_bytes(), at) & mask(size);
+            lists
+                .get_mut(kind)
+                .into_iter()
+                .for_each(|l| l.push((gram, Known { word: number, before: self::number(at) })));
+            if kind + 1 == AT_STARTS.len() + ANYWHERE.len() {
+                octet.get_mut((gram & 0xff) as usize).into_iter().for_each(|flags| *flags |= SHORT);
+            }
         }
+        let mut lists = lists.iter();
+        let at_starts = AT_STARTS.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
+        let anywhere = ANYWHERE.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
         Self { octets, ends, at_starts, anywhere, octet }
     }
 
-    fn word(&self, number: u32) -> &[u8] {
-        let at = number as usize;
+    /// A word by its number.
+    pub(super) fn word(&self, at: usize) -> &[u8] {
         let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         let to = self.ends.get(at).copied().unwrap_or(from);
         self.octets.get(from as usize..to as usize).unwrap_or_default()
@@ -277,7 +284,7 @@ impl WordFinder {
         for (at, kind) in places {
             let Some(grams) = self.at_starts.iter().chain(&self.anywhere).nth(kind) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
-                let word = self.word(known.word);
+                let word = self.word(known.word as usize);
                 let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
                 let end = start + word.len();
                 if text.get(start..end).is_some_and(|there| there == word) {
@@ -318,13 +325,15 @@ impl WordFinder {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hit, Word, WordFinder};
+    use super::{Hit, Word, WordFinder, rarest};
     use proptest::prelude::*;
 
     fn found(words: &[&str], open: bool, text: &str) -> Vec<(usize, usize)> {
         let words: Vec<_> = words.iter().map(|word| Word { text: word, open }).collect();
         let mut hits = Vec::new();
-        WordFinder::new(&words).each(text, |Hit { word, start, .. }| hits.push((word, start)));
+        let known_at = rarest(&words);
+        let words = words.iter().copied().zip(known_at.into_iter().map(usize::from));
+        WordFinder::new(words).each(text, |Hit { word, start, .. }| hits.push((word, start)));
         hits.sort_unstable();
         hits
     }

@@ -1,0 +1,247 @@
+//! The regular expression of a rule, made when a text has what it needs.
+//!
+//! Most patterns never run, and of those that do most never match. Crate regex compiles each for every use, backwards
+//! too, and takes a millisecond for it, which is longer than all else that is done for a mail. So here only what tells
+//! whether a pattern matches is made at first, and what tells where the match begins when there is one.
+
+use regex_automata::hybrid::dfa::{Builder, Cache, Config, DFA};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::pool::Pool;
+use regex_automata::{Anchored, Input, MatchKind};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::OnceLock;
+
+/// The largest pattern, in octets when compiled.
+const LARGEST: usize = 1 << 20;
+/// Octets of states that are kept; more are made again.
+const CACHE: usize = 1 << 19;
+
+/// A regular expression that is made when it is run for the first time.
+pub(super) struct Pattern {
+    text: String,
+    made: OnceLock<Option<Engine>>,
+}
+
+enum Engine {
+    /// States are made when a text leads there.
+    Lazy(Box<Lazy>),
+    /// For words that end as Unicode has it, which the other does not know.
+    Whole(regex::Regex),
+}
+
+struct Lazy {
+    /// The pattern with its ends of words made plain.
+    pattern: String,
+    forward: Automaton,
+    anchored: Anchored,
+    /// From the end of a match to its start.
+    backward: OnceLock<Option<Automaton>>,
+}
+
+struct Automaton {
+    dfa: DFA,
+    caches: Pool<Cache, Box<dyn Fn() -> Cache + Send + Sync + UnwindSafe + RefUnwindSafe>>,
+}
+
+impl Pattern {
+    pub(super) const fn new(text: String) -> Self {
+        Self { text, made: OnceLock::new() }
+    }
+
+    /// Whether it ran before.
+    pub(super) fn is_made(&self) -> bool {
+        self.made.get().is_some()
+    }
+
+    /// Its matches, from left to right; where it is no regular expression, none.
+    pub(super) fn find_iter<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+        let engine = self.made.get_or_init(|| Engine::new(&self.text)).as_ref();
+        // Where to look next, and where the last match ended: an empty one right behind it counts for none.
+        let mut from = Some(0);
+        let mut last = None;
+        std::iter::from_fn(move || {
+            loop {
+                let found = engine?.find(text, from?)?;
+                let next = if found.is_empty() { text.ceil_char_boundary(found.end + 1) } else { found.end };
+                from = (found.end < text.len()).then_some(next);
+                if !(found.is_empty() && last == Some(found.end)) {
+                    last = Some(found.end);
+                    return Some(found);
+                }
+            }
+        })
+    }
+}
+
+/// Whether a pattern is one.
+///
+/// # Errors
+/// When it is no regular expression, or a very large one.
+pub(super) fn check(pattern: &str) -> Result<(), Box<regex::Error>> {
+    whole(pattern).map(drop).map_err(Box::new)
+}
+
+fn whole(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(&with_plain_ends(pattern)).size_limit(LARGEST).build()
+}
+
+impl Engine {
+    fn new(pattern: &str) -> Option<Self> {
+        let plain = with_plain_ends(pattern);
+        match Lazy::new(&plain) {
+            Some(lazy) => Some(Self::Lazy(Box::new(lazy))),
+            None => whole(pattern).ok().map(Self::Whole),
+        }
+    }
+
+    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        match self {
+            Self::Lazy(lazy) => lazy.find(text, from),
+            Self::Whole(regex) => regex.find_at(text, from).map(|found| found.range()),
+        }
+    }
+}
+
+impl Lazy {
+    /// None where a pattern needs more than its states can tell.
+    fn new(pattern: &str) -> Option<Self> {
+        let nfa = compiled(pattern, false)?;
+        if nfa.look_set_any().contains_word_unicode() {
+            return None;
+        }
+        let anchored = if nfa.is_always_start_anchored() { Anchored::Yes } else { Anchored::No };
+        let forward = Automaton::new(nfa, MatchKind::LeftmostFirst)?;
+        Some(Self { pattern: pattern.to_owned(), forward, anchored, backward: OnceLock::new() })
+    }
+
+    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        if self.anchored.is_anchored() && from > 0 {
+            return None;
+        }
+        let input = Input::new(text).range(from..).anchored(self.anchored);
+        let end = {
+            let mut cache = self.forward.caches.get();
+            // It fails only where it was told to, which it was not.
+            self.forward.dfa.try_search_fwd(&mut cache, &input).ok()??.offset()
+        };
+        if self.anchored.is_anchored() {
+            return Some(from..end);
+        }
+        let backward = || Automaton::new(compiled(&self.pattern, true)?, MatchKind::All);
+        let backward = self.backward.get_or_init(backward).as_ref()?;
+        let input = Input::new(text).range(from..end).anchored(Anchored::Yes);
+        let start = backward.dfa.try_search_rev(&mut backward.caches.get(), &input).ok()??.offset();
+        Some(start..end)
+    }
+}
+
+fn compiled(pattern: &str, reverse: bool) -> Option<NFA> {
+    let config = thompson::Config::new()
+        .which_captures(WhichCaptures::None)
+        .nfa_size_limit(Some(LARGEST))
+        .reverse(reverse)
+        // What it saves in states takes longer than it saves in time.
+        .shrink(false);
+    thompson::Compiler::new().configure(config).build(pattern).ok()
+}
+
+impl Automaton {
+    fn new(nfa: NFA, kind: MatchKind) -> Option<Self> {
+        let config = Config::new().match_kind(kind).cache_capacity(CACHE).skip_cache_capacity_check(true);
+        let dfa = Builder::new().configure(config).build_from_nfa(nfa).ok()?;
+        let caches = {
+            let dfa = dfa.clone();
+            let create: Box<dyn Fn() -> Cache + Send + Sync + UnwindSafe + RefUnwindSafe> =
+                Box::new(move || dfa.create_cache());
+            Pool::new(create)
+        };
+        Some(Self { dfa, caches })
+    }
+}
+
+/// Unicode's word boundaries cost ten times as much, as soon as a text is not ASCII. In a pattern of Latin letters `\b`
+/// asks for a neighbour that is no ASCII letter or digit; an accented letter beside it then ends a word, which does not
+/// matter. Other alphabets keep Unicode's: every letter of theirs would end a word.
+fn with_plain_ends(pattern: &str) -> Cow<'_, str> {
+    const PLAIN: &str = r"(?-u:\b{start-half}|\b{end-half})";
+    if !pattern.contains(r"\b") || pattern.contains(|c: char| ('\u{370}'..'\u{1e00}').contains(&c)) {
+        return Cow::Borrowed(pattern);
+    }
+    let mut out = String::with_capacity(pattern.len() * 2);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek().copied()) {
+            ('\\', Some('b')) => {
+                chars.next();
+                // `\b{start}` says itself what it means.
+                out.push_str(if chars.peek() == Some(&'{') { r"\b" } else { PLAIN });
+            }
+            ('\\', Some(next)) => {
+                chars.next();
+                out.extend([c, next]);
+            }
+            _ => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pattern, check, whole};
+    use proptest::prelude::*;
+
+    fn places(pattern: &str, text: &str) -> Vec<(usize, usize)> {
+        Pattern::new(pattern.to_owned()).find_iter(text).map(|found| (found.start, found.end)).collect()
+    }
+
+    #[test]
+    fn ends_of_words() {
+        let table = [
+            (r"\bété\b", "un été ici", true),
+            (r"\bpost\b", "meine post.", true),
+            (r"\bpost\b", "posten", false),
+            (r"\bpost\b", "die mailpost", false),
+            (r"\\bpost", r"\bpost", true),
+            (r"\bне\b", "мне", false),
+            (r"\bне\b", "я не там", true),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(!places(pattern, text).is_empty(), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn places_of_matches() {
+        let table: [(&str, &str, &[(usize, usize)]); 8] = [
+            ("a+", "aa b a", &[(0, 2), (5, 6)]),
+            ("^a", "aa", &[(0, 1)]),
+            ("a$", "aa", &[(1, 2)]),
+            ("back|go back", "i go back", &[(2, 9)]),
+            ("é*", "éb", &[(0, 2), (3, 3)]),
+            (r"[^.]{2}", "éü.ab", &[(0, 4), (5, 7)]),
+            ("x", "", &[]),
+            ("(", "(", &[]),
+        ];
+        for (pattern, text, expected) in table {
+            assert_eq!(places(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(check("(").is_err());
+        assert!(check(r"(\w{100}){100}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_as_crate_regex(
+            pattern in r"\^?(\\b|a|b|é|ж|[.] ?|\(a\|ba?\)|[ab][*+?]|\[\^a\][*]?|\\w|\\S){1,6}\$?",
+            text in "[ab éж.]{0,24}",
+        ) {
+            if let Ok(regex) = whole(&pattern) {
+                let expected: Vec<_> = regex.find_iter(&text).map(|m| (m.start(), m.end())).collect();
+                prop_assert_eq!(places(&pattern, &text), expected);
+            }
+        }
+    }
+}

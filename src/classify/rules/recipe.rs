@@ -1,0 +1,254 @@
+//! What a matcher is made of, worked out before it is needed.
+//!
+//! To fold tens of thousands of phrases, to choose by what each is found and to see what a thousand patterns need takes
+//! longer than to read all mails of a usual run, and depends on nothing but the rules. So the build script does it for
+//! those that are part of the program, and the program only for those of its user.
+
+use super::folded::Folded;
+use super::literals::Needs;
+use super::words::{self, Word};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// What stands behind each word: a character that JSON takes as it is, and that no word has.
+pub(crate) const END: char = '\u{7f}';
+
+/// What one rule looks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'r> {
+    /// The rule by its number.
+    pub rule: usize,
+    pub any: &'r [String],
+    pub with: &'r [String],
+    pub without: &'r [String],
+    pub pattern: Option<&'r str>,
+}
+
+/// What a word is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A phrase of this rule.
+    Rule(u32),
+    /// A literal of this way.
+    Way(u32),
+    /// One of the words of which this rule wants one beside its own.
+    With(u32),
+    /// One of the words that this rule does not want beside its own.
+    Without(u32),
+}
+
+/// One word that is looked for, for everything that it is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Whether it may begin or end within a longer word: `urlaub*`, `*wurst`.
+    pub open: (bool, bool),
+    /// By what it is found: see [`words::rarest`].
+    pub known_at: usize,
+}
+
+/// What a matcher is made of.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recipe {
+    /// The words, each once for each way of being open, with [`END`] behind each.
+    pub texts: String,
+    /// Of each its [`Shape`].
+    shapes: Vec<u16>,
+    /// How many things each is of.
+    pub counts: Vec<u16>,
+    /// What they are of: see [`Of`].
+    ofs: Vec<u32>,
+    /// Patterns with their rules.
+    pub patterns: Vec<(String, u32)>,
+    /// Branches of patterns: the pattern by its number, and the sets of which the text must hold one word each.
+    pub ways: Vec<(u32, Vec<u32>)>,
+    pub sets: Vec<Vec<String>>,
+    /// Patterns without a literal: each is tried on every text that holds one of its hints of one octet, if it has any.
+    pub bare: Vec<(u32, Option<String>)>,
+    /// Rules that look at what stands beside their words, and whether they want some of it.
+    pub beside: Vec<(u32, bool)>,
+    /// Rules without words.
+    pub wordless: Vec<u32>,
+}
+
+impl Of {
+    const fn code(self) -> u32 {
+        match self {
+            Self::Rule(number) => number << 2,
+            Self::Way(number) => number << 2 | 1,
+            Self::With(number) => number << 2 | 2,
+            Self::Without(number) => number << 2 | 3,
+        }
+    }
+
+    const fn decoded(code: u32) -> Self {
+        let number = code >> 2;
+        match code & 3 {
+            0 => Self::Rule(number),
+            1 => Self::Way(number),
+            2 => Self::With(number),
+            _ => Self::Without(number),
+        }
+    }
+}
+
+impl Recipe {
+    /// For these rules, in their order.
+    pub(crate) fn of<'r>(rules: impl Iterator<Item = Wanted<'r>>) -> Self {
+        let mut recipe = Self::default();
+        let mut all: Vec<(String, (bool, bool), Of)> = Vec::new();
+        let mut sets: HashMap<Vec<String>, u32> = HashMap::new();
+        for wanted in rules {
+            let rule = number(wanted.rule);
+            if wanted.any.is_empty() && wanted.pattern.is_none() {
+                recipe.wordless.push(rule);
+            }
+            if !wanted.with.is_empty() || !wanted.without.is_empty() {
+                recipe.beside.push((rule, !wanted.with.is_empty()));
+            }
+            let lists =
+                [(wanted.any, Of::Rule(rule)), (wanted.with, Of::With(rule)), (wanted.without, Of::Without(rule))];
+            for (phrase, of) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |phrase| (phrase, of))) {
+                let (bare, open) = opened(phrase);
+                all.push((Folded::new(bare).text, open, of));
+            }
+            if let Some(pattern) = wanted.pattern {
+                recipe.add_pattern(pattern, rule, &mut all, &mut sets);
+            }
+        }
+        // No folded text has them, so such a word stands nowhere.
+        all.retain(|(text, ..)| !text.contains(['\n', END]));
+        // Each word where it is needed first: words of one rule are alike, which packs well.
+        let mut places: HashMap<(&str, (bool, bool)), usize> = HashMap::new();
+        let mut groups: Vec<(Word<'_>, (bool, bool), Vec<Of>)> = Vec::new();
+        for (text, open, of) in &all {
+            let at = *places.entry((text, *open)).or_insert(groups.len());
+            match groups.get_mut(at) {
+                Some((.., ofs)) => ofs.push(*of),
+                None => groups.push((Word { text, open: open.0 }, *open, vec![*of])),
+            }
+        }
+        let words: Vec<_> = groups.iter().map(|(word, ..)| *word).collect();
+        for ((word, open, ofs), known_at) in groups.iter().zip(words::rarest(&words)) {
+            recipe.texts.push_str(word.text);
+            recipe.texts.push(END);
+            recipe.shapes.push(known_at << 2 | u16::from(open.0) | u16::from(open.1) << 1);
+            recipe.counts.push(u16::try_from(ofs.len()).unwrap_or(u16::MAX));
+            recipe.ofs.extend(ofs.iter().take(usize::from(u16::MAX)).map(|of| of.code()));
+        }
+        recipe
+    }
+
+    fn add_pattern(
+        &mut self,
+        pattern: &str,
+        rule: u32,
+        all: &mut Vec<(String, (bool, bool), Of)>,
+        sets: &mut HashMap<Vec<String>, u32>,
+    ) {
+        const WITHIN: (bool, bool) = (true, true);
+        let at = number(self.patterns.len());
+        self.patterns.push((pattern.to_owned(), rule));
+        let mut way_of = |literals: Vec<String>, besides: Vec<u32>| {
+            let way = Of::Way(number(self.ways.len()));
+            all.extend(literals.into_iter().map(|literal| (literal, WITHIN, way)));
+            self.ways.push((at, besides));
+        };
+        match Needs::of(pattern) {
+            Needs::Ways(ways) => {
+                for way in ways {
+                    let set = |set: Vec<String>| {
+                        *sets.entry(set).or_insert_with_key(|set| {
+                            self.sets.push(set.clone());
+                            number(self.sets.len() - 1)
+                        })
+                    };
+                    way_of(way.one_of, way.besides.into_iter().map(set).collect());
+                }
+            }
+            Needs::Hint(hints) => {
+                // The finder knows no single octets.
+                let (single, longer): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.len() == 1);
+                way_of(longer, Vec::new());
+                if !single.is_empty() {
+                    self.bare.push((at, Some(single.concat())));
+                }
+            }
+            Needs::Nothing => self.bare.push((at, None)),
+        }
+    }
+
+    /// Of each word its shape.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = Shape> {
+        self.shapes
+            .iter()
+            .map(|shape| Shape { open: (shape & 1 != 0, shape & 2 != 0), known_at: usize::from(shape >> 2) })
+    }
+
+    /// What the words are of, one after the other: of each as many as its count.
+    pub(crate) fn ofs(&self) -> impl Iterator<Item = Of> {
+        self.ofs.iter().map(|code| Of::decoded(*code))
+    }
+}
+
+/// A recipe in JSON with its words between quotes and commas, as they stand in the JSON of rules: what two have in common
+/// is then in one piece.
+pub(crate) fn like_rules(json: &[u8]) -> Vec<u8> {
+    const BETWEEN: &[u8] = b"\",\"";
+    let mut out = Vec::with_capacity(json.len() * 2);
+    for octet in json {
+        if char::from(*octet) == END { out.extend_from_slice(BETWEEN) } else { out.push(*octet) }
+    }
+    out
+}
+
+fn number(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// A phrase without its asterisks, and at which ends it had one.
+pub(crate) fn opened(phrase: &str) -> (&str, (bool, bool)) {
+    let phrase = phrase.trim();
+    let bare = phrase.trim_matches('*');
+    (bare.trim(), (phrase.starts_with('*'), phrase.ends_with('*')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Of, Recipe, Wanted, opened};
+
+    #[test]
+    fn phrases_that_are_open() {
+        let table = [
+            ("urlaub*", ("urlaub", (false, true))),
+            (" *wurst ", ("wurst", (true, false))),
+            ("out of office", ("out of office", (false, false))),
+        ];
+        for (phrase, expected) in table {
+            assert_eq!(opened(phrase), expected, "{phrase}");
+        }
+    }
+
+    #[test]
+    fn each_word_once_with_all_that_it_is_of() {
+        let list = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (one, two) = (list(&["Out of  Office", "away"]), list(&["out of office", "away*"]));
+        let wanted = |rule, any| Wanted { rule, any, with: &[], without: &[], pattern: None };
+        let recipe = Recipe::of([wanted(3, &one), wanted(7, &two), wanted(9, &[])].into_iter());
+        assert_eq!(recipe.texts, "out of office\u{7f}away\u{7f}away\u{7f}");
+        let open: Vec<_> = recipe.shapes().map(|shape| shape.open).collect();
+        assert_eq!(open, [(false, false), (false, false), (false, true)]);
+        assert_eq!(recipe.counts, [2, 1, 1]);
+        assert_eq!(recipe.ofs().collect::<Vec<_>>(), [Of::Rule(3), Of::Rule(7), Of::Rule(3), Of::Rule(7)]);
+        assert_eq!(recipe.wordless, [9]);
+    }
+
+    #[test]
+    fn branches_share_their_sets() {
+        let pattern = Some(r"(?:back|return)[^.]*\b(?:monday|2nd of may)");
+        let recipe = Recipe::of([Wanted { rule: 0, any: &[], with: &[], without: &[], pattern }].into_iter());
+        assert_eq!(recipe.ways, [(0, vec![0]), (0, vec![0])]);
+        assert_eq!(recipe.sets, [["back", "return"]]);
+        assert_eq!(recipe.texts, "monday\u{7f}2nd of may\u{7f}");
+        assert_eq!(recipe.ofs().collect::<Vec<_>>(), [Of::Way(0), Of::Way(1)]);
+    }
+}
