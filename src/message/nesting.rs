@@ -16,7 +16,8 @@ const WINDOW: usize = 400;
 /// Octets around a Content-Type in which its part's header ends; a longer header is not trusted.
 const BLOCK: usize = 32 * 1024;
 
-static CONTENT_TYPE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["content-type"]));
+const CONTENT_TYPE: &[u8] = b"content-type";
+
 static EMBEDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["message", "digest", "rfc822"]));
 static ENCODED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| words(&["base64", "quoted-printable"]));
 
@@ -30,12 +31,11 @@ pub fn is_unsafe(bytes: &[u8]) -> bool {
     if bytes.len() <= SMALL {
         return false;
     }
-    let (Some(types), Some(embeds), Some(encoded)) = (&*CONTENT_TYPE, &*EMBEDS, &*ENCODED) else {
-        return true;
-    };
+    let (Some(embeds), Some(encoded)) = (&*EMBEDS, &*ENCODED) else { return true };
     let mut count = 0;
-    for hit in types.find_iter(bytes) {
-        let value = bytes.get(hit.end()..).unwrap_or_default();
+    let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
+    for (at, line) in lines.filter_map(|at| Some((at, bytes.get(at..)?))) {
+        let Some(value) = content_type(line) else { continue };
         let value = value.get(..value.len().min(WINDOW)).unwrap_or_default();
         let value = value.split(|b| *b == b';').next().unwrap_or_default();
         let Some(kind) = embeds.find(field(value)) else { continue };
@@ -44,12 +44,23 @@ pub fn is_unsafe(bytes: &[u8]) -> bool {
             return true;
         }
         // The parts of a digest are mails without saying so.
-        let place = if kind.pattern().as_usize() == 1 { Some(bytes) } else { block(bytes, hit.start()) };
+        let place = if kind.pattern().as_usize() == 1 { Some(bytes) } else { block(bytes, at) };
         if place.is_none_or(|p| encoded.is_match(p)) {
             return true;
         }
     }
     false
+}
+
+/// What follows the field's name, where a line begins with it; white space before it makes it no other field.
+fn content_type(line: &[u8]) -> Option<&[u8]> {
+    let line = match line.first()? {
+        b'c' | b'C' => line,
+        b' ' | b'\t' => line.get(line.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count()..)?,
+        _ => return None,
+    };
+    let (name, value) = line.split_at_checked(CONTENT_TYPE.len())?;
+    name.eq_ignore_ascii_case(CONTENT_TYPE).then_some(value)
 }
 
 /// The value up to the end of its field: a line end that no white space follows.
@@ -96,6 +107,7 @@ mod tests {
             "Content-Type: message(x)/rfc822; x=y",
             "Content-Type:\r\n message/rfc822",
             "Content-Type: message/global",
+            " Content-Type: message/rfc822",
         ] {
             assert!(is_unsafe(level(header).as_bytes()), "{header}");
         }

@@ -1,6 +1,7 @@
 //! The octets of a mail, as the server sent them.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use std::fmt;
 
 /// A SHA-256 digest.
@@ -21,22 +22,13 @@ impl Digest {
     /// Reads what `Display` writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut out = [0; 32];
-        if text.len() != 2 * out.len() || !text.is_ascii() {
-            return None;
-        }
-        for (octet, at) in out.iter_mut().zip((0..).step_by(2)) {
-            *octet = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-        }
-        Some(Self(out))
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(Self)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-        let text: String = self.0.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect();
-        f.write_str(&text)
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 

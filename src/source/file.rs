@@ -16,10 +16,17 @@ const LOOK: usize = 16 * 1024;
 /// A file in a packed file in a packed file is looked into; what is packed more often is no mail.
 const MAX_LAYERS: usize = 3;
 
+/// Octets at the beginning by which a file is known.
+const HEAD: usize = TAR_MARK.0 + TAR_MARK.1.len();
+
 /// A stream whose first octets can be looked at, however little one read gives.
-fn with_look<'r>(mut from: impl Read + 'r) -> io::Result<(Vec<u8>, BufReader<Box<dyn Read + 'r>>)> {
-    let mut head = Vec::with_capacity(TAR_MARK.0 + TAR_MARK.1.len());
-    from.by_ref().take(512).read_to_end(&mut head)?;
+fn with_look<'r>(from: impl Read + 'r) -> io::Result<(Vec<u8>, BufReader<Box<dyn Read + 'r>>)> {
+    let mut from: BufReader<Box<dyn Read + 'r>> = BufReader::with_capacity(LOOK, Box::new(from));
+    if let Some(head) = from.fill_buf()?.get(..HEAD) {
+        return Ok((head.to_vec(), from));
+    }
+    let mut head = Vec::with_capacity(HEAD);
+    from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     let again = io::Cursor::new(head.clone()).chain(from);
     Ok((head, BufReader::with_capacity(LOOK, Box::new(again))))
 }
