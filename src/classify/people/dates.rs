@@ -5,6 +5,7 @@
 
 use super::date_words::{AGAIN, ALSO, CUES, Cue, MONTHS, UNTIL_BEHIND};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use memchr::memmem;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -273,7 +274,8 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
     let weekday_free = near.split_once([')', '）']).map_or(near, |(_, rest)| rest);
     let until_behind = UNTIL_BEHIND.iter().any(|w| near.starts_with(w) || weekday_free.trim_start().starts_with(w));
     let also = ALSO.iter().any(|w| near.trim_start_matches(['(', ' ']).starts_with(w));
-    let again_behind = AGAIN.iter().any(|w| behind.contains(w));
+    let again = |words: &str| AGAIN.iter().any(|w| memmem::find(words.as_bytes(), w.as_bytes()).is_some());
+    let again_behind = again(behind);
     let mut last: Option<(usize, usize, Cue)> = None;
     for (cue, words) in CUES {
         for word in *words {
@@ -294,7 +296,6 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
         Some(Cue::Until | Cue::From | Cue::Start) | None if also => Some(Cue::Through),
         Some(Cue::Until) if matches!(text.get(end..), Some(t) if t.starts_with("至") || t.starts_with("到")) => None,
         Some(cue @ (Cue::Until | Cue::Through | Cue::Return)) => Some(cue),
-        Some(Cue::From) => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
         // "Am Montag, 27.04., bin ich wieder da."
         Some(Cue::Start) => {
             let words: Vec<&str> = before.split_whitespace().collect();
@@ -302,14 +303,14 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
             (on && again_behind).then_some(Cue::Return)
         }
         None if before.trim_end().ends_with(['至', '到']) => Some(Cue::Until),
-        None => (again_behind || AGAIN.iter().any(|w| before.contains(w))).then_some(Cue::Return),
+        Some(Cue::From) | None => (again_behind || again(before)).then_some(Cue::Return),
     }
 }
 
 /// The last place of a word that no letter precedes.
 fn find_last_word(text: &str, word: &str) -> Option<usize> {
     let mut end = text.len();
-    while let Some(at) = text.get(..end).and_then(|t| t.rfind(word)) {
+    while let Some(at) = text.get(..end).and_then(|t| memmem::rfind(t.as_bytes(), word.as_bytes())) {
         let before = text.get(..at).and_then(|t| t.chars().next_back());
         let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
         if !before.is_some_and(char::is_alphabetic) && !after.is_some_and(char::is_alphabetic) {

@@ -19,93 +19,112 @@ const fn is_space(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t'..=b'\r')
 }
 
+/// Whether a line is ASCII and has words and no other white space than single spaces between them. Every octet is looked
+/// at, which processors do for many at once.
+fn is_single_spaced_ascii(line: &[u8]) -> bool {
+    let others = line.iter().fold(0, |found, octet| found | (octet & 0x80) | u8::from((b'\t'..=b'\r').contains(octet)));
+    let twice = line.array_windows().fold(0, |found, pair| found | u8::from(*pair == [b' ', b' ']));
+    let ends = [line.first(), line.last()];
+    (others | twice) == 0 && !ends.contains(&None) && !ends.contains(&Some(&b' '))
+}
+
 fn is_east_asian(c: char) -> bool {
     ('\u{2e80}'..'\u{ac00}').contains(&c) || ('\u{ff00}'..'\u{fff0}').contains(&c)
+}
+
+/// A text while it is folded.
+struct Folding {
+    folded: Folded,
+    /// The original's octets less the folded ones, at the last step.
+    shift: isize,
+    /// White space was passed since the last character, and a line end in it.
+    gap: bool,
+    broken: bool,
+}
+
+impl Folding {
+    /// Makes way for what stands at octet `at` of the original.
+    fn step(&mut self, at: usize, within: bool) {
+        let Folded { text, steps } = &mut self.folded;
+        if std::mem::take(&mut self.gap) && !text.is_empty() && !within {
+            text.push(' ');
+        }
+        let now = at.cast_signed() - text.len().cast_signed();
+        if now != self.shift || steps.is_empty() {
+            steps.push((text.len(), at));
+            self.shift = now;
+        }
+    }
+
+    /// ASCII with single spaces.
+    fn words(&mut self, words: &str, at: usize) {
+        self.broken = false;
+        self.step(at, false);
+        let text = &mut self.folded.text;
+        let from = text.len();
+        text.push_str(words);
+        text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
+    }
+
+    /// Anything else.
+    fn chars(&mut self, line: &str, from: usize) {
+        let mut rest = line;
+        while let Some(c) = rest.chars().next() {
+            let at = from + line.len() - rest.len();
+            if c.is_ascii() && !is_space(c as u8) {
+                // Its word, as far as it is ASCII.
+                let word = rest.bytes().take_while(|octet| octet.is_ascii() && !is_space(*octet)).count();
+                let (word, behind) = rest.split_at_checked(word).unwrap_or((rest, ""));
+                self.words(word, at);
+                rest = behind;
+                continue;
+            }
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            if c.is_whitespace() || c == '\u{200b}' {
+                self.gap = true;
+                continue;
+            }
+            // Chinese and Japanese have no spaces: a line broken in their midst is none either.
+            let within = std::mem::take(&mut self.broken)
+                && is_east_asian(c)
+                && self.folded.text.chars().next_back().is_some_and(is_east_asian);
+            self.step(at, within);
+            match c {
+                '’' | '‘' | 'ʼ' => self.folded.text.push('\''),
+                _ => self.folded.text.extend(c.to_lowercase()),
+            }
+        }
+    }
 }
 
 impl Folded {
     /// Folds a text.
     #[must_use]
     pub fn new(original: &str) -> Self {
-        if original.is_ascii() {
-            return Self::of_ascii(original);
-        }
-        let mut text = String::with_capacity(original.len());
-        let mut steps: Vec<(usize, usize)> = Vec::new();
-        let mut shift: isize = 0;
-        let mut gap = false;
-        let mut broken = false;
-        let mut rest = original;
-        while let Some(c) = rest.chars().next() {
-            let at = original.len() - rest.len();
-            rest = rest.get(c.len_utf8()..).unwrap_or_default();
-            if c.is_whitespace() || c == '\u{200b}' {
-                gap = true;
-                broken |= c == '\n';
-                continue;
-            }
-            // Chinese and Japanese have no spaces: a line broken in their midst is none either.
-            let within =
-                std::mem::take(&mut broken) && is_east_asian(c) && text.chars().next_back().is_some_and(is_east_asian);
-            if std::mem::take(&mut gap) && !text.is_empty() && !within {
-                text.push(' ');
-            }
-            let now = at.cast_signed() - text.len().cast_signed();
-            if now != shift || steps.is_empty() {
-                steps.push((text.len(), at));
-                shift = now;
-            }
-            match c {
-                '’' | '‘' | 'ʼ' => text.push('\''),
-                _ if c.is_ascii() => {
-                    // The rest of its word, as far as it is ASCII.
-                    let more = rest.bytes().take_while(|octet| octet.is_ascii() && !is_space(*octet)).count();
-                    let (word, behind) = rest.split_at_checked(more).unwrap_or_default();
-                    let from = text.len();
-                    text.push(c);
-                    text.push_str(word);
-                    text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
-                    rest = behind;
-                }
-                _ => text.extend(c.to_lowercase()),
-            }
-        }
-        Self { text, steps }
-    }
-
-    /// The same for ASCII, octet by octet.
-    fn of_ascii(original: &str) -> Self {
         // Most phrases of rules are folded as they stand.
         let mut before = b' ';
-        let folded = |octet: u8| {
-            let fits = if octet == b' ' { before != b' ' } else { octet > b' ' && !octet.is_ascii_uppercase() };
+        let as_it_stands = |octet: u8| {
+            let fits = if octet == b' ' { before != b' ' } else { (b'!'..=b'~').contains(&octet) };
             before = octet;
-            fits
+            fits && !octet.is_ascii_uppercase()
         };
-        if original.bytes().all(folded) && !original.ends_with(' ') {
+        if original.bytes().all(as_it_stands) && !original.ends_with(' ') {
             return Self { text: original.to_owned(), steps: Vec::new() };
         }
-        let mut text = String::with_capacity(original.len());
-        let mut steps: Vec<(usize, usize)> = Vec::new();
-        let octets = original.as_bytes();
-        let mut at = 0;
-        while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
-            let gap = rest.iter().take_while(|octet| is_space(**octet)).count();
-            let word = rest.iter().skip(gap).take_while(|octet| !is_space(**octet)).count();
-            let (from, end) = (at + gap, at + gap + word);
-            at = end;
-            let Some(word) = original.get(from..end).filter(|word| !word.is_empty()) else { break };
-            if !text.is_empty() {
-                text.push(' ');
+        let folded = Self { text: String::with_capacity(original.len()), steps: Vec::new() };
+        let mut folding = Folding { folded, shift: 0, gap: false, broken: false };
+        let mut from = 0;
+        for line in original.split('\n') {
+            let words = line.strip_suffix('\r').unwrap_or(line);
+            if is_single_spaced_ascii(words.as_bytes()) {
+                folding.words(words, from);
+            } else {
+                folding.chars(line, from);
             }
-            // Single spaces keep the distance to the original.
-            if steps.last().is_none_or(|(folded, original)| from - original != text.len() - folded) {
-                steps.push((text.len(), from));
-            }
-            text.push_str(word);
+            (folding.gap, folding.broken) = (true, true);
+            from += line.len() + 1;
         }
-        text.make_ascii_lowercase();
-        Self { text, steps }
+        folding.folded
     }
 
     /// Whether a hit cuts no word at either end. An open end may stand within a word.
@@ -167,6 +186,7 @@ impl Folded {
 #[cfg(test)]
 mod tests {
     use super::Folded;
+    use proptest::prelude::*;
 
     #[test]
     fn folding_keeps_the_way_back() {
@@ -175,6 +195,26 @@ mod tests {
         assert_eq!(folded.text, "out of öffice's end");
         let at = folded.text.find("end").expect("is there");
         assert_eq!(text.get(folded.place(at)..folded.place(at) + 3), Some("END"));
+    }
+
+    proptest! {
+        #[test]
+        fn single_spaces_and_lower_case(text in "[ab A\r\n\t\u{b}.éÉ]{0,40}") {
+            let folded = Folded::new(&text);
+            let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+            prop_assert_eq!(&folded.text, &words.join(" "));
+            for (at, c) in folded.text.char_indices().filter(|(_, c)| *c != ' ') {
+                let original = text.get(folded.place(at)..).and_then(|rest| rest.chars().next());
+                prop_assert_eq!(original.map(|o| o.to_lowercase().to_string()), Some(c.to_string()));
+            }
+        }
+
+        #[test]
+        fn lines_of_east_asian_text_are_joined(before in "[休み]{1,4}", behind in "[休みa]{1,4}") {
+            let expected = if behind.starts_with('a') { format!("{before} {behind}") } else { format!("{before}{behind}") };
+            let folded = Folded::new(&format!("{before} \n\n{behind}"));
+            prop_assert_eq!(folded.text, expected);
+        }
     }
 
     #[test]
