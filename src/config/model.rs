@@ -677,8 +677,8 @@ pub struct Limits {
     /// A larger mail is published as `unclassified` (`too_large`) with its headers.
     #[serde(default = "message_size")]
     pub message_size: Octets,
-    /// Octets of mail between the sockets and the acknowledgements, all mailboxes together. Each connection may hold
-    /// up to two mails more while it reads them.
+    /// Octets of mail between the sockets and the acknowledgements, all mailboxes together; each mail counts 8 KiB more
+    /// for what is made of it. Each connection may hold up to two mails more while it reads them.
     #[serde(default = "in_flight")]
     pub in_flight: Octets,
     /// Mailboxes polled at once.

@@ -23,6 +23,9 @@ use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore};
 /// Octets per permit: semaphores count in u32.
 const UNIT: u64 = 1_024;
 
+/// Octets that a mail takes besides its own until it is acknowledged: its events, its records, its header.
+const BESIDES: u64 = 8 * 1_024;
+
 /// What runs share that may overlap: room for mails, the number of mailboxes at once, the way to the mailboxes.
 #[derive(Clone)]
 pub struct Shared {
@@ -233,7 +236,7 @@ impl Worker {
     /// Waits for room for a mail of about `octets`. What a mail has more than its server said is
     /// bounded by the largest mail for each connection.
     pub(super) async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, AcquireError> {
-        let octets = octets.min(self.config.limits.message_size.0);
+        let octets = octets.min(self.config.limits.message_size.0) + BESIDES;
         let units = u32::try_from(octets.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.shared.units);
         Arc::clone(&self.shared.memory).acquire_many_owned(units).await
     }
