@@ -15,6 +15,9 @@ const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
+/// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
+const OCTETS_A_WORD: usize = 256;
+
 /// Hits of rules that look at what stands beside them, by rule.
 #[derive(Debug, Default)]
 struct Beside {
@@ -112,9 +115,14 @@ impl<'m> Candidates<'m> {
             return;
         }
         let Some((pattern, sets)) = self.matcher.ways.get(way as usize) else { return };
-        // To run a pattern that is made takes no longer than to look for these.
+        if self.chosen.has(*pattern) {
+            return;
+        }
+        // To run a pattern that is made takes no longer than to look for many words.
         let made = self.matcher.patterns.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
-        if made || (!self.chosen.has(*pattern) && sets.iter().all(|set| self.has(*set))) {
+        let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
+        let few = |set: &u32| self.matcher.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
+        if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
             self.choose(*pattern);
         }
     }
