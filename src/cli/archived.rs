@@ -69,7 +69,7 @@ impl Replay<'_> {
         let mut found = 0;
         for mailbox in mailboxes.iter().filter(|name| self.mailbox.is_none_or(|only| only == *name)) {
             let Some(place) = self.place(mailbox) else {
-                eprintln!(
+                complain!(
                     "warning: mailbox {mailbox} of the archive is not in the configuration: its mails are left out"
                 );
                 continue;

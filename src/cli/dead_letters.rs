@@ -43,7 +43,7 @@ pub async fn print(config: &Config) -> Result<Arc<Digests>, Exit> {
         // Who reads us has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Exit::Success),
         Err(error) => {
-            eprintln!("error: cannot write the dead letters: {error}");
+            complain!("error: cannot write the dead letters: {error}");
             Err(Exit::Temporary)
         }
     }
@@ -78,7 +78,7 @@ impl Letters {
             out.write_all(b"\n")?;
         }
         if self.strange > 0 {
-            eprintln!("note: {} records of the topic are no dead letters", self.strange);
+            complain!("note: {} records of the topic are no dead letters", self.strange);
         }
         out.flush()?;
         Ok(in_order.iter().filter_map(|letter| Digest::parse(&letter.data.digest_sha256)).collect())

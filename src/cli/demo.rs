@@ -92,24 +92,24 @@ async fn demo(args: &Args) -> Result<Exit, DemoError> {
     let events = consumed.iter().map(|c| serde_json::from_slice::<Event>(&c.value)).collect::<Result<Vec<_>, _>>()?;
     if args.json {
         for record in &consumed {
-            println!("{}", String::from_utf8_lossy(&record.value));
+            say!("{}", String::from_utf8_lossy(&record.value));
         }
         return Ok(exit);
     }
     let wrong = show(&samples, &events, &consumed)?;
     let left: usize = MAILBOXES.iter().map(|m| server.count(m)).sum();
-    println!("{}", table::run(&report));
-    println!(
+    say!("{}", table::run(&report));
+    say!(
         "{} mails over POP3S, {} events through Kafka, {left} mails left in the mailboxes, {:.1} s in all.",
         samples.list.len(),
         events.len(),
         started.elapsed().as_secs_f64()
     );
     if wrong == 0 {
-        println!("Every kind, campaign, SPF, DKIM and DMARC verdict is as expected.");
+        say!("Every kind, campaign, SPF, DKIM and DMARC verdict is as expected.");
         Ok(exit)
     } else {
-        println!("{wrong} verdicts are not as expected: see above.");
+        say!("{wrong} verdicts are not as expected: see above.");
         Ok(Exit::Internal)
     }
 }
@@ -156,22 +156,22 @@ fn show(samples: &Samples, events: &[Event], consumed: &[Consumed]) -> Result<us
             ]);
         }
     }
-    println!("{rows}\n");
+    say!("{rows}\n");
     if let Some((event, record)) = events.iter().zip(consumed).find(|(e, _)| e.data.verdict.kind() == Kind::Bounce) {
-        println!("One event as it lies in Kafka (partition {}, key {}):\n", record.partition, record.key);
-        println!("{}\n", serde_json::to_string_pretty(event)?);
+        say!("One event as it lies in Kafka (partition {}, key {}):\n", record.partition, record.key);
+        say!("{}\n", serde_json::to_string_pretty(event)?);
     }
     let mut totals: BTreeMap<Kind, u64> = BTreeMap::new();
     for event in events {
         *totals.entry(event.data.verdict.kind()).or_default() += 1;
     }
-    println!("Events by kind: {}.", kinds(&totals));
+    say!("Events by kind: {}.", kinds(&totals));
     for d in &differences {
-        println!("differs: {} {}: expected {:?}, found {:?}", d.file, d.field, d.expected, d.found);
+        say!("differs: {} {}: expected {:?}, found {:?}", d.file, d.field, d.expected, d.found);
     }
     let missing: Vec<&str> = Kind::ALL.iter().filter(|k| !totals.contains_key(k)).map(|k| k.as_str()).collect();
     if !missing.is_empty() {
-        println!("kinds without an event: {}", missing.join(", "));
+        say!("kinds without an event: {}", missing.join(", "));
     }
     Ok(differences.len() + missing.len())
 }

@@ -85,7 +85,7 @@ impl From<Exit> for ExitCode {
 
 /// Says on stderr what went wrong, in one line, and gives the exit that goes with it.
 pub fn fail(failure: &Failure) -> Exit {
-    eprintln!("error: {}", failure.message);
+    complain!("error: {}", failure.message);
     failure.class.into()
 }
 
@@ -94,7 +94,7 @@ pub fn configuration(error: &ConfigError) -> Exit {
     match error {
         ConfigError::Mistakes { path, mistakes } => {
             for mistake in mistakes {
-                eprintln!("error: {}", mistake.in_file(path));
+                complain!("error: {}", mistake.in_file(path));
             }
             Exit::Configuration
         }

@@ -63,9 +63,9 @@ pub async fn main(args: Args) -> Exit {
 
 /// The archive: mails that have the address anywhere, decoded or not.
 async fn archived(config: &Config, args: &Args) -> Result<Exit, Failure> {
-    println!("archive");
+    say!("archive");
     let Some(setting) = &config.archive else {
-        println!("  none is configured");
+        say!("  none is configured");
         return Ok(Exit::Success);
     };
     let archive = super::archived::open(&setting.location, Some(config))?;
@@ -90,7 +90,7 @@ async fn archived(config: &Config, args: &Args) -> Result<Exit, Failure> {
                     Ok(false) => {}
                     Ok(true) => {
                         found += 1;
-                        println!("  {}{reference}", if args.yes { "removed " } else { "" });
+                        say!("  {}{reference}", if args.yes { "removed " } else { "" });
                         if args.yes {
                             archive.remove(&reference).await?;
                             if let Some(records) = &records {
@@ -111,7 +111,7 @@ async fn archived(config: &Config, args: &Args) -> Result<Exit, Failure> {
         }
     }
     let done = if args.yes { "removed" } else { "found, nothing is removed without --yes" };
-    println!("  {looked_at} mails looked through, {found} {done}");
+    say!("  {looked_at} mails looked through, {found} {done}");
     Ok(if unread == 0 { Exit::Success } else { Exit::Temporary })
 }
 
@@ -126,7 +126,7 @@ fn ledger(config: &Config) {
         None => config.ledger.file.display().to_string(),
         Some(topic) => format!("topic {topic}"),
     };
-    println!(
+    say!(
         "\nledger ({place})\n  holds mailbox names, the server's ids, digests and times: no addresses and no words. Nothing \
          is removed, so that a mail that is still in its mailbox is not published again"
     );
@@ -135,7 +135,7 @@ fn ledger(config: &Config) {
 /// Kafka takes nothing out of the middle of a topic: dead letters go by its retention.
 fn dead_letters(config: &Config) {
     let Some(topic) = &config.kafka.dead_letters else { return };
-    println!(
+    say!(
         "\ndead letters (topic {topic})\n  with `privacy.addresses: clear` they have up to 30 headers of the mails whose events \
          could not be published, addresses among them, until the topic's retention removes them (90 days where \
          `check --create-topics` made it). `replay --dead-letters` prints them"
@@ -143,12 +143,12 @@ fn dead_letters(config: &Config) {
 }
 
 fn answers(config: &Config) -> Result<(), Failure> {
-    println!("\nDNS answers");
+    say!("\nDNS answers");
     match &config.dns.record {
-        None => println!("  none are kept in a folder of their own; those of archived mails go with the mails"),
+        None => say!("  none are kept in a folder of their own; those of archived mails go with the mails"),
         Some(folder) => {
             RecordStore::open(folder).map_err(|e| Failure::new(FailureClass::Temporary, &e))?;
-            println!(
+            say!(
                 "  {}: those of the mails above go with them. The others are named by digests; a sender's local part is \
                  in them only where a domain's SPF record asks for it. Their age decides: find … -mtime +N -delete",
                 folder.display()
@@ -161,8 +161,8 @@ fn answers(config: &Config) -> Result<(), Failure> {
 /// What whoever reads the topic has to do, for each way in which addresses are published.
 fn consumers(config: &Config, address: &Address) {
     let topic = &config.kafka.topic;
-    println!("\nmailboxes\n  this program deletes only what its retention says: remove mails by hand where they stay");
-    println!(
+    say!("\nmailboxes\n  this program deletes only what its retention says: remove mails by hand where they stay");
+    say!(
         "\nconsumers, and Kafka's topic {topic}\n  the topic's retention removes events; where it is compacted, a record \
          without a value under the key removes those with that key. In a warehouse (DuckDB's SQL, one event a row):"
     );
@@ -206,8 +206,8 @@ fn consumers(config: &Config, address: &Address) {
             }
         };
         if said.insert(text.clone()) {
-            println!("{text}");
+            say!("{text}");
         }
     }
-    println!("  events in which the person is not the recipient have other keys: go by the SQL, not by the key alone");
+    say!("  events in which the person is not the recipient have other keys: go by the SQL, not by the key alone");
 }

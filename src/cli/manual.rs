@@ -6,6 +6,9 @@ use clap_complete::Shell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+/// The program, as shells know it.
+const NAME: &str = "reply-ingest";
+
 /// Print the completions of a shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -32,8 +35,18 @@ pub struct Man {
 
 pub fn completions(args: &Completions) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "reply-ingest", &mut script);
+    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    if args.shell == Shell::Bash {
+        script = with_right_labels(&String::from_utf8_lossy(&script)).into_bytes();
+    }
     written(io::stdout().write_all(&script))
+}
+
+/// Crate `clap_complete` writes a hyphen of the program's name in one way where bash notes the command, and in another where it
+/// looks it up, so that nothing behind the command would be completed.
+fn with_right_labels(script: &str) -> String {
+    let noted = NAME.replace('-', "__");
+    script.replace(&NAME.replace('-', "__subcmd__"), &noted)
 }
 
 pub fn man(args: &Man) -> Exit {
@@ -42,7 +55,7 @@ pub fn man(args: &Man) -> Exit {
         Some(folder) => match clap_mangen::generate_to(command, folder) {
             Ok(()) => Exit::Success,
             Err(error) => {
-                eprintln!("error: {}: {error}: name a folder that exists and can be written to", folder.display());
+                complain!("error: {}: {error}: name a folder that exists and can be written to", folder.display());
                 Exit::Usage
             }
         },
@@ -56,8 +69,28 @@ fn written(result: io::Result<()>) -> Exit {
         // Who reads us has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(error) => {
-            eprintln!("error: cannot write: {error}");
+            complain!("error: cannot write: {error}");
             Exit::Temporary
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, NAME, with_right_labels};
+    use clap::CommandFactory;
+
+    #[test]
+    fn what_bash_notes_is_what_it_looks_up() {
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), NAME, &mut script);
+        let script = with_right_labels(&String::from_utf8(script).expect("is text"));
+        let mut noted = 0;
+        for command in script.lines().filter_map(|l| l.trim().strip_prefix("cmd=\"")?.strip_suffix('"')) {
+            let label = format!("{command})");
+            assert!(command.is_empty() || script.lines().any(|l| l.trim() == label), "{label}");
+            noted += 1;
+        }
+        assert!(noted > 20, "{noted}");
     }
 }

@@ -1,5 +1,22 @@
 //! The command line: what a person or a scheduler starts.
 
+/// A line on standard output. Who reads us may have read enough (`| head -1`): that is no fault, and the exit code still
+/// says how the work ended.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), $($words)*);
+    }};
+}
+
+/// The same on standard error.
+macro_rules! complain {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($words)*);
+    }};
+}
+
 mod archived;
 mod check;
 mod dead_letters;
@@ -99,7 +116,7 @@ pub fn main() -> ExitCode {
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            complain!("error: cannot start: {error}");
             return Exit::Internal.into();
         }
     };

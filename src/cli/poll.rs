@@ -109,14 +109,14 @@ pub async fn main(args: Args) -> Exit {
     match polled {
         Ok((report, exit)) => {
             for (mailbox, failure) in &report.failures {
-                eprintln!("error: mailbox {mailbox}: {}", failure.message);
+                complain!("error: mailbox {mailbox}: {}", failure.message);
             }
             if std::io::stderr().is_terminal() {
-                eprintln!("{}", table::run(&report));
+                complain!("{}", table::run(&report));
                 if let Some(events) = table::kinds(&report) {
-                    eprintln!("\n{events}");
+                    complain!("\n{events}");
                 }
-                eprintln!("events: {}", kinds(&report.events()));
+                complain!("events: {}", kinds(&report.events()));
             }
             args.reports.write(collector.as_deref(), &metrics.ruleset(), args.dry_run, &report, exit);
             exit

@@ -124,7 +124,7 @@ fn load(files: &Files) -> Result<Rules, Exit> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
     std::fs::read(path).map_err(|error| {
-        eprintln!("error: {}: {error}: name a file that can be read", path.display());
+        complain!("error: {}: {error}: name a file that can be read", path.display());
         Exit::Configuration
     })
 }
@@ -143,7 +143,7 @@ fn list(args: &List) -> Exit {
         .collect();
     if args.json {
         for rule in chosen {
-            println!("{}", serde_json::to_string(rule).unwrap_or_default());
+            say!("{}", serde_json::to_string(rule).unwrap_or_default());
         }
         return Exit::Success;
     }
@@ -158,7 +158,7 @@ fn list(args: &List) -> Exit {
             Cell::new(&rule.source),
         ]);
     }
-    println!("{out}\n{} of {} rules, version {}", chosen.len(), rules.all().len(), rules.version());
+    say!("{out}\n{} of {} rules, version {}", chosen.len(), rules.all().len(), rules.version());
     Exit::Success
 }
 
@@ -178,15 +178,15 @@ fn check(files: &Files) -> Exit {
     };
     let faults = rules.faults();
     for fault in &faults {
-        println!("{fault}");
+        say!("{fault}");
     }
     // What stands in the way of the program's own words is known and harmless; a dead rule is nobody's wish.
     let shadows: Vec<Shadow> = rules.shadows().into_iter().filter(|s| s.of_a_user || s.dead).collect();
     for shadow in &shadows {
-        println!("{shadow}");
+        say!("{shadow}");
     }
     let dead = shadows.iter().filter(|s| s.dead).count();
-    println!(
+    say!(
         "{} rules, version {}: {}, {} dead, {} shadowed",
         rules.all().len(),
         rules.version(),
@@ -221,7 +221,7 @@ fn test(args: &Test) -> Exit {
                 Ok(cases) if run(&cases, &rules, path) => {}
                 Ok(_) => exit = Exit::Configuration,
                 Err(error) => {
-                    eprintln!("error: {}: not a file of cases: {}", path.display(), error.message());
+                    complain!("error: {}: not a file of cases: {}", path.display(), error.message());
                     return Exit::Configuration;
                 }
             }
@@ -240,10 +240,10 @@ fn run(cases: &Cases, rules: &Rules, path: &Path) -> bool {
         if let Some(difference) = case.difference(&answer) {
             wrong += 1;
             let text: String = case.text.chars().take(100).collect();
-            println!("{difference} ({}): {text}", answer.rule.as_deref().unwrap_or("no rule"));
+            say!("{difference} ({}): {text}", answer.rule.as_deref().unwrap_or("no rule"));
         }
     }
-    println!("{}: {} cases, {}", path.display(), cases.case.len(), of("difference", wrong));
+    say!("{}: {} cases, {}", path.display(), cases.case.len(), of("difference", wrong));
     wrong == 0
 }
 
@@ -277,7 +277,7 @@ fn show(bytes: &[u8], rules: &Rules, path: &Path) {
             ]);
         }
     }
-    println!("{}: {}\n{out}", path.display(), kinds.join(", "));
+    say!("{}: {}\n{out}", path.display(), kinds.join(", "));
 }
 
 /// Which rules decide over an archive. A report on many recipients counts once for each.
@@ -300,7 +300,7 @@ async fn coverage(args: &Coverage) -> Exit {
     for rule in &shown {
         out.add_row(vec![Cell::new(&rule.id), Cell::new(&rule.gives), table::number(used(rule))]);
     }
-    println!("{out}\n");
+    say!("{out}\n");
     let mut out = table::new(&["table", "rules", "decided", "never"]);
     for name in Table::ALL {
         let of_table: Vec<&&Rule> = all.iter().filter(|r| r.table == name).collect();
@@ -315,6 +315,6 @@ async fn coverage(args: &Coverage) -> Exit {
             ]);
         }
     }
-    println!("{out}\n{mails} mails");
+    say!("{out}\n{mails} mails");
     exit
 }

@@ -20,22 +20,22 @@ pub fn main(args: &Args) -> Exit {
     schemas.extend(of_data());
     let Some(name) = &args.name else {
         for schema in &schemas {
-            println!("{:12} {}", schema.name, schema.file);
+            say!("{:12} {}", schema.name, schema.file);
         }
         return Exit::Success;
     };
     let Some(schema) = schemas.iter().find(|s| s.name == name) else {
         let names: Vec<&str> = schemas.iter().map(|s| s.name).collect();
-        eprintln!("error: there is no schema `{name}`: choose one of {}", names.join(", "));
+        complain!("error: there is no schema `{name}`: choose one of {}", names.join(", "));
         return Exit::Usage;
     };
     match serde_json::to_string_pretty(&schema.schema) {
         Ok(text) => {
-            println!("{text}");
+            say!("{text}");
             Exit::Success
         }
         Err(error) => {
-            eprintln!("error: the schema cannot be written: {error}");
+            complain!("error: the schema cannot be written: {error}");
             Exit::Internal
         }
     }

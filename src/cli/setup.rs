@@ -64,7 +64,7 @@ impl Selection {
         let names = &self.mailbox;
         let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
         if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
-            eprintln!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
+            complain!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
             return Err(Exit::Usage);
         }
         let shard = self.shard()?;
@@ -85,7 +85,7 @@ impl Selection {
     fn shard(&self) -> Result<Option<Shard>, Exit> {
         let Some(count) = self.shards else { return Ok(self.shard) };
         let wrong = |problem: String| {
-            eprintln!("error: {problem}");
+            complain!("error: {problem}");
             Exit::Usage
         };
         let index = std::env::var("JOB_COMPLETION_INDEX").ok();

@@ -85,11 +85,11 @@ pub fn main(args: &Args) -> Exit {
     };
     match done {
         Ok(text) => {
-            println!("{text}");
+            say!("{text}");
             Exit::Success
         }
         Err((exit, problem)) => {
-            eprintln!("error: {problem}");
+            complain!("error: {problem}");
             exit
         }
     }

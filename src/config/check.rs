@@ -260,6 +260,9 @@ impl Checks<'_> {
         {
             self.report(shown, &[&password, &file], "the password is empty or has a line end in it");
         }
+        if by_password == Given::Yes && mailbox.password.as_ref().is_some_and(is_variable) {
+            self.report(&password, &[&password], QUOTED);
+        }
         let for_token = matches!(mailbox.login, LoginMethod::Xoauth2 | LoginMethod::Oauthbearer);
         if by_token == Given::Yes && !has_password && !for_token && mailbox.login != LoginMethod::Auto {
             let problem = "this way to log in takes a password, and oauth is given: use xoauth2, oauthbearer or auto";
@@ -557,6 +560,15 @@ impl Checks<'_> {
 
 fn has_line_end(text: &str) -> bool {
     text.contains(['\r', '\n', '\0'])
+}
+
+/// What people mean who write `"${NAME}"`.
+const QUOTED: &str = "a variable in quotes is taken as it stands: remove the quotes, or name a file";
+
+/// Whether a secret looks like a variable that was not replaced.
+fn is_variable(secret: &Secret) -> bool {
+    let name = secret.expose().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 fn is_unusable(secret: &Secret) -> bool {

@@ -11,6 +11,8 @@ use std::path::Path;
 
 /// Where a tar says so (POSIX.1-1988 ustar).
 const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
+/// With which a zstd frame begins (RFC 8878 section 3.1.1), as the archive's mails do.
+const ZSTD_MARK: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Octets that are read at once: most mails are smaller, and a buffer is cleared before each use.
 const LOOK: usize = 16 * 1024;
 /// A file in a packed file in a packed file is looked into; what is packed more often is no mail.
@@ -48,6 +50,10 @@ fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth
         let mut unpacked = Bounded::new(|read| MultiGzDecoder::new(BufReader::with_capacity(LOOK, read)), from);
         return layer(origin, &inner, &mut unpacked, out, depth + 1);
     }
+    if head.starts_with(&ZSTD_MARK) && depth < MAX_LAYERS {
+        let mut unpacked = Bounded::new(Zstd::new, from);
+        return layer(origin, name.trim_end_matches(".zst"), &mut unpacked, out, depth + 1);
+    }
     let is_tar = head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || has_ending(&name, "tar");
     if is_tar && depth < MAX_LAYERS {
         return tar(origin, from, out, depth + 1);
@@ -57,6 +63,24 @@ fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth
         return out.error(SourceError::new(origin, error));
     }
     mails(origin, &name, &mut from, head.starts_with(b"From "), out)
+}
+
+/// A zstd stream, unpacked; what cannot be is an error when it is read.
+struct Zstd<R: Read>(io::Result<zstd::Decoder<'static, BufReader<R>>>);
+
+impl<R: Read> Zstd<R> {
+    fn new(from: R) -> Self {
+        Self(zstd::Decoder::new(from))
+    }
+}
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Ok(decoder) => decoder.read(to),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
 }
 
 fn has_ending(name: &str, ending: &str) -> bool {

@@ -68,7 +68,9 @@ fn walk(path: &Path, out: &mut Vec<Box<dyn Source>>) -> io::Result<()> {
         let hidden = entry.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.') && !maildir);
         let unfinished = maildir && entry.file_name().is_some_and(|n| n == "tmp");
         let index = maildir && entry.is_file();
-        if !hidden && !unfinished && !index {
+        // What the archive keeps beside a mail: the answers of its day, which only `--archive` reads.
+        let answers = entry.extension().is_some_and(|e| e == "json") && entry.with_extension("eml.zst").is_file();
+        if !hidden && !unfinished && !index && !answers {
             walk(&entry, out)?;
         }
     }

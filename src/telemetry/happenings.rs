@@ -126,7 +126,7 @@ impl DeadLettered<'_> {
         let reason = word(&self.reason);
         tracing::warn!(
             mailbox = %self.mailbox, digest = %self.digest, octets = self.octets, %reason, detail = %self.detail,
-            "the events of a mail cannot be published: a dead letter was"
+            "the events of a mail cannot be published: a dead letter was published instead"
         );
         metrics.dead_letters.get_or_create(&MailboxReason { mailbox: self.mailbox.to_owned(), reason }).inc();
     }

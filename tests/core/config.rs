@@ -348,6 +348,9 @@ fn every_mistake_is_named_with_its_place() {
             "6:48: mailbox a: oauth.endpoint.client_secret: the secret is empty or has a line end in it",
             "6:72: mailbox a: oauth.endpoint.refresh_token_file: cannot read the file /nowhere/r: No such file or directory (os error 2)",
         ]),
+        (instead("password: p", "password: '${P}'"), &[
+            "6:15: mailbox a: password: a variable in quotes is taken as it stands: remove the quotes, or name a file",
+        ]),
         (instead("username: u", "username: recent:u@example.com") + "    retention: delete\n", &[
             "7:16: mailbox a: retention: `recent:` in the username asks Gmail for the last 30 days again, with mails that another program may still have to fetch: use `retention: keep`, or the username without `recent:`",
         ]),

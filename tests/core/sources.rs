@@ -110,6 +110,26 @@ fn files_of_every_form_are_found_in_order() {
 }
 
 #[test]
+fn an_archive_of_this_program_is_a_folder_of_mails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("replies/ab")).expect("makes folders");
+    let mail = b"Subject: kept\n\nkept\n";
+    let packed = zstd::bulk::compress(mail, 3).expect("packs");
+    fs::write(at("replies/ab/abc.eml.zst"), &packed).expect("writes");
+    fs::write(at("replies/ab/abc.json"), b"{}").expect("writes");
+    fs::write(at("replies/ab/cut.eml.zst"), packed.get(..packed.len() - 3).unwrap_or_default()).expect("writes");
+    fs::write(at("replies/other.json"), b"Subject: j\n\nj\n").expect("writes");
+    let found = read(folder.path(), 1_000);
+    let said: Vec<_> =
+        found.iter().map(|f| f.as_ref().map(|f| f.raw.bytes().to_vec()).map_err(ToString::to_string)).collect();
+    let [kept, cut, other] = said.as_slice() else { panic!("three: {said:?}") };
+    assert_eq!(kept.as_deref(), Ok(&mail[..]));
+    assert!(cut.is_err(), "{cut:?}");
+    assert_eq!(other.as_deref(), Ok(&b"Subject: j\n\nj\n"[..]));
+}
+
+#[test]
 fn what_is_too_large_keeps_its_head_and_its_digest() {
     let folder = tempfile::tempdir().expect("a folder");
     let mail = format!("Subject: long\n\n{}", "x".repeat(500_000));

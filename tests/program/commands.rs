@@ -47,6 +47,22 @@ fn help_names_every_command_and_every_exit_code() {
 }
 
 #[test]
+fn whoever_has_read_enough_may_close_the_pipe() {
+    for args in [&["rules", "list"][..], &["rules", "check"], &["schema", "event"], &["completions", "bash"], &["man"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("ends");
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
 fn mistakes_have_their_exit_codes_and_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("c.yaml");

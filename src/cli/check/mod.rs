@@ -15,7 +15,8 @@ use super::Exit;
 use super::exit::configuration;
 use super::setup::{Selection, resolver, rules};
 use crate::auth::dns::{Code, RecordType};
-use crate::config::{self, Config, Secrets};
+use crate::config::{self, Config, Mailbox, Retention, Secrets};
+use crate::event::TextMode;
 use crate::pipeline::{Access, Failure, FailureClass};
 use futures_util::StreamExt;
 use report::Section;
@@ -63,6 +64,14 @@ pub async fn main(args: Args) -> Exit {
         Err(exit) => return exit,
     };
     section.fact("mailboxes", &mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
+    let lost: Vec<&str> = mailboxes.iter().filter(|m| loses_words(&config, m)).map(|m| m.name.as_str()).collect();
+    if !lost.is_empty() {
+        section.note(&format!(
+            "{}: mails are deleted, `privacy.text: omit` leaves the words out of the events, and there is no archive: \
+             set `privacy.text: full`, or `archive`, if anybody is to read what people answered",
+            lost.join(", ")
+        ));
+    }
     let mut worst = section.worst();
     section.print();
     if !args.config_only {
@@ -91,14 +100,21 @@ pub async fn main(args: Args) -> Exit {
     }
     match worst {
         None => {
-            println!("{}", if args.config_only { "the configuration is in order" } else { "everything is in place" });
+            say!("{}", if args.config_only { "the configuration is in order" } else { "everything is in place" });
             Exit::Success
         }
         Some(class) => {
-            println!("not everything is in place: see the lines that begin with `problem`");
+            say!("not everything is in place: see the lines that begin with `problem`");
             class.into()
         }
     }
+}
+
+/// Whether the words of a mailbox's mails are nowhere once they are published.
+fn loses_words(config: &Config, mailbox: &Mailbox) -> bool {
+    let privacy = mailbox.privacy.as_ref().unwrap_or(&config.privacy);
+    let archived = config.archive.is_some() && mailbox.archive;
+    mailbox.retention != Retention::Keep && privacy.text == TextMode::Omit && !archived
 }
 
 /// Whether the archive can be listed; a folder is made by the first run.

@@ -49,7 +49,7 @@ impl Section {
     }
 
     pub fn print(&self) {
-        println!("{}", self.text);
+        say!("{}", self.text);
     }
 
     fn line(&mut self, label: &str, value: &str) {

@@ -347,7 +347,7 @@ fn unwritten(error: &io::Error) -> Exit {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Exit::Success;
     }
-    eprintln!("error: cannot write the events: {error}");
+    complain!("error: cannot write the events: {error}");
     Exit::Temporary
 }
 
@@ -404,12 +404,12 @@ fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
         Some(name) => config.mailboxes.iter().find(|m| m.name == name),
         None if config.mailboxes.len() == 1 => config.mailboxes.first(),
         None => {
-            eprintln!("error: the configuration has several mailboxes: say with --mailbox which one holds");
+            complain!("error: the configuration has several mailboxes: say with --mailbox which one holds");
             return Err(Exit::Usage);
         }
     };
     mailbox.map(|m| Place::of(m, config)).ok_or_else(|| {
-        eprintln!("error: there is no such mailbox in the configuration");
+        complain!("error: there is no such mailbox in the configuration");
         Exit::Usage
     })
 }

@@ -112,14 +112,14 @@ pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Ex
     drop(ready);
     let done = publisher.await.map_err(|e| fail(&Failure::new(FailureClass::Internal, &e)))?;
     if strayed || number < mark.mails {
-        eprintln!(
+        complain!(
             "error: the mails are not those of which the file of --resume speaks: nothing more was published. \
              Give the same paths, or remove the file to begin anew"
         );
         return Err(Exit::Usage);
     }
     let (mails, events) = done.map_err(|failure| fail(&failure))?;
-    eprintln!("published {events} events of {mails} mails to {}", config.kafka.topic);
+    complain!("published {events} events of {mails} mails to {}", config.kafka.topic);
     Ok(exit)
 }
 
@@ -136,15 +136,15 @@ fn say(args: &Args, config: &Config, replay: &Replay, mark: &Mark) {
              consumers that have seen them drop them"
         }
     };
-    eprintln!("This would publish the events of these mails:");
-    eprintln!("  from      {} files, {} octets", replay.sources.len(), replay.octets());
-    eprintln!("  to        topic {} at {}", config.kafka.topic, config.kafka.brokers.join(", "));
-    eprintln!("  as        mailbox {}, with data.ingest.replay: true", replay.judge.place.mailbox);
-    eprintln!("  ids       {ids}");
+    complain!("This would publish the events of these mails:");
+    complain!("  from      {} files, {} octets", replay.sources.len(), replay.octets());
+    complain!("  to        topic {} at {}", config.kafka.topic, config.kafka.brokers.join(", "));
+    complain!("  as        mailbox {}, with data.ingest.replay: true", replay.judge.place.mailbox);
+    complain!("  ids       {ids}");
     if mark.mails > 0 {
-        eprintln!("  goes on   behind the {} mails that were published already", mark.mails);
+        complain!("  goes on   behind the {} mails that were published already", mark.mails);
     }
-    eprintln!("Nothing was published. Look at the events without --publish first; then say --yes.");
+    complain!("Nothing was published. Look at the events without --publish first; then say --yes.");
 }
 
 /// An event whose verdict is another one now gets an id of its own, the same on every replay, and names the first.
@@ -211,12 +211,12 @@ fn read(path: &Path) -> Result<Mark, Exit> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Mark::default()),
         Err(error) => {
-            eprintln!("error: {}: {error}: name a file that can be read and written", path.display());
+            complain!("error: {}: {error}: name a file that can be read and written", path.display());
             return Err(Exit::Usage);
         }
     };
     serde_json::from_str(&text).map_err(|error| {
-        eprintln!("error: {} is no file of --resume ({error}): name another, or remove it", path.display());
+        complain!("error: {} is no file of --resume ({error}): name another, or remove it", path.display());
         Exit::Usage
     })
 }
