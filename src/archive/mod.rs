@@ -119,6 +119,14 @@ impl Archive {
         place::open(location, options, false)
     }
 
+    /// Whether this program can open such a place, as far as that can be told without opening it.
+    ///
+    /// # Errors
+    /// When it was built without what the place needs, or knows no such place.
+    pub fn is_possible(location: &str) -> Result<(), ArchiveError> {
+        place::is_possible(location)
+    }
+
     /// Writes a mail and its DNS answers. On return both are on disk.
     ///
     /// # Errors

@@ -55,7 +55,17 @@ const CLOUDS: [(&str, &str, bool); 7] = [
     ("abfss", "archive-azure", cfg!(feature = "archive-azure")),
 ];
 
-fn cloud(location: &str, options: impl Iterator<Item = (String, String)>) -> Result<Archive, String> {
+/// Whether this program can open such a place, as far as that can be told without opening it.
+pub(super) fn is_possible(location: &str) -> Result<(), ArchiveError> {
+    match location.split_once("://") {
+        None | Some(("file", _)) => Ok(()),
+        Some(_) => cloud_url(location)
+            .map(drop)
+            .map_err(|reason| ArchiveError::Location { location: location.to_owned(), reason }),
+    }
+}
+
+fn cloud_url(location: &str) -> Result<reqwest::Url, String> {
     let url = reqwest::Url::parse(location).map_err(|error| format!("it is no URL: {error}"))?;
     let scheme = url.scheme();
     let Some((_, feature, built)) = CLOUDS.iter().find(|(known, ..)| *known == scheme) else {
@@ -64,6 +74,11 @@ fn cloud(location: &str, options: impl Iterator<Item = (String, String)>) -> Res
     if !built {
         return Err(format!("this program was built without it: build it with `--features {feature}`"));
     }
+    Ok(url)
+}
+
+fn cloud(location: &str, options: impl Iterator<Item = (String, String)>) -> Result<Archive, String> {
+    let url = cloud_url(location)?;
     // What the cloud's own tools take from the environment holds here too; settings count more.
     let environment = std::env::vars()
         .filter(|(name, _)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix)));

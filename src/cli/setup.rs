@@ -111,8 +111,7 @@ pub fn rules(config: &Config) -> Result<Arc<Rules>, Failure> {
     rules_with(Some(config), &[])
 }
 
-/// The same on a thread beside: reading the rules takes longer than all else before the first connection, and none needs
-/// them.
+/// The same on a thread beside: no connection needs them, and a user's own may take as long as one.
 pub fn rules_beside(config: &Config) -> impl Future<Output = Result<Arc<Rules>, Failure>> + use<> {
     let config = config.clone();
     let reading = tokio::task::spawn_blocking(move || rules(&config));

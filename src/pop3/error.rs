@@ -70,6 +70,15 @@ pub enum Pop3Error {
         "{host}:{port} does not change to TLS when STLS asks for it, and nothing is sent in clear: use port 995 without `tls: starttls`"
     )]
     NoStls { host: String, port: u16 },
+    #[error(
+        "{host}:{port} closes the connection at the TLS handshake: if it does so again, see whether that is the POP3S port"
+    )]
+    HungUp {
+        host: String,
+        port: u16,
+        #[source]
+        source: io::Error,
+    },
     #[error("{host}:{port}: the TLS handshake failed")]
     Handshake {
         host: String,
@@ -172,6 +181,7 @@ impl Pop3Error {
             | Self::Connect { .. }
             | Self::ConnectTimeout { .. }
             | Self::Handshake { .. }
+            | Self::HungUp { .. }
             | Self::NoGreeting { .. } => Retry::Later,
             Self::Refused { code, .. } | Self::NoEntry { code, .. } => match code {
                 Some(ResponseCode::SysPerm | ResponseCode::Auth) => Retry::No,

@@ -139,7 +139,11 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, Pop3Error> {
 pub(super) fn handshake_error(host: &str, port: u16, source: io::Error) -> Pop3Error {
     let host = host.to_owned();
     let Some(error) = source.get_ref().and_then(|e| e.downcast_ref::<TlsError>()) else {
-        return Pop3Error::Handshake { host, port, source };
+        return if source.kind() == io::ErrorKind::UnexpectedEof {
+            Pop3Error::HungUp { host, port, source }
+        } else {
+            Pop3Error::Handshake { host, port, source }
+        };
     };
     match error {
         // The greeting of a clear-text server is no TLS record.

@@ -14,12 +14,14 @@ mod trust;
 use super::Exit;
 use super::exit::configuration;
 use super::setup::{Selection, resolver, rules};
+use crate::archive::Archive;
 use crate::auth::dns::{Code, RecordType};
 use crate::config::{self, Config, Mailbox, Retention, Secrets};
 use crate::event::TextMode;
 use crate::pipeline::{Access, Failure, FailureClass};
 use futures_util::StreamExt;
 use report::Section;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,7 +49,7 @@ pub struct Args {
 
 pub async fn main(args: Args) -> Exit {
     let secrets = if args.config_only { Secrets::MayBeMissing } else { Secrets::Required };
-    let (config, warnings) = match config::check_file(&args.selection.config, &config::environment(), secrets) {
+    let (mut config, warnings) = match config::check_file(&args.selection.config, &config::environment(), secrets) {
         Ok(checked) => checked,
         Err(error) => return configuration(&error),
     };
@@ -63,7 +65,14 @@ pub async fn main(args: Args) -> Exit {
         Ok(mailboxes) => mailboxes,
         Err(exit) => return exit,
     };
-    section.fact("mailboxes", &mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", "));
+    if let Err(exit) = args.selection.own_ledger(&mut config) {
+        return exit;
+    }
+    let names = mailboxes.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ");
+    section.fact("mailboxes", if names.is_empty() { "none in this shard" } else { &names });
+    if let Some(Err(error)) = config.archive.as_ref().map(|archive| Archive::is_possible(&archive.location)) {
+        section.failed(&error.into());
+    }
     let lost: Vec<&str> = mailboxes.iter().filter(|m| loses_words(&config, m)).map(|m| m.name.as_str()).collect();
     if !lost.is_empty() {
         section.note(&format!(
@@ -176,7 +185,16 @@ fn a_domain(config: &Config) -> &str {
     of_name.chain(of_host).find(|d| d.contains('.')).unwrap_or("example.com")
 }
 
-/// The ledger's folder. The file is not opened: that would make it, or take its lock.
+/// Whether a file begins as redb's do, which is all that can be told while a worker holds its lock; an empty one becomes
+/// a ledger. One that cannot be read is another problem.
+fn begins_as_ledger(file: &Path) -> bool {
+    const MARK: &[u8] = b"redb";
+    let mut head = Vec::new();
+    let read = std::fs::File::open(file).and_then(|file| file.take(MARK.len() as u64).read_to_end(&mut head));
+    read.is_err() || head.is_empty() || head == MARK
+}
+
+/// The ledger's folder. The file is not opened as a ledger: that would make it, or take its lock.
 fn ledger(config: &Config) -> Section {
     if let Some(topic) = config.ledger_topic() {
         let mut section = Section::new(&format!("ledger in the topic {topic}"));
@@ -198,10 +216,35 @@ fn ledger(config: &Config) -> Section {
             )
         })
     };
+    let problem = problem.or_else(|| {
+        (file.is_file() && !begins_as_ledger(file)).then(|| {
+            format!("{} is no ledger: move it away, or set `ledger.file` to a place of its own", file.display())
+        })
+    });
     match problem {
         Some(message) => section.failed(&Failure { class: FailureClass::Configuration, message }),
         None if file.is_file() => section.fact("file", "there"),
         None => section.fact("file", "not yet there: the first run makes it"),
     }
     section
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins_as_ledger;
+
+    #[test]
+    fn what_is_no_ledger_is_told_from_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        drop(redb::Database::create(at("ledger.redb")).expect("makes one"));
+        std::fs::write(at("empty"), b"").expect("writes");
+        std::fs::write(at("short"), b"re").expect("writes");
+        std::fs::write(at("other"), b"Subject: a mail\n").expect("writes");
+        for (name, expected) in
+            [("ledger.redb", true), ("empty", true), ("nowhere", true), ("short", false), ("other", false)]
+        {
+            assert_eq!(begins_as_ledger(&at(name)), expected, "{name}");
+        }
+    }
 }
