@@ -304,7 +304,9 @@ pub async fn run(worker: &Arc<Worker>, mailboxes: Vec<Arc<Mailbox>>) -> RunRepor
                             )
                         }
                     };
-                    PassEnded { run: &run, failure: failure.as_ref(), now: counted.now() }.tell(&counted.metrics);
+                    let dry_run = counted.dry_run;
+                    PassEnded { run: &run, failure: failure.as_ref(), dry_run, now: counted.now() }
+                        .tell(&counted.metrics);
                     (at, run, failure)
                 }
             })

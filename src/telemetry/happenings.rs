@@ -137,6 +137,8 @@ impl DeadLettered<'_> {
 pub struct PassEnded<'a> {
     pub run: &'a MailboxRun,
     pub failure: Option<&'a Failure>,
+    /// Nothing was published: what is said to be would have been.
+    pub dry_run: bool,
     pub now: DateTime<Utc>,
 }
 
@@ -145,6 +147,7 @@ impl PassEnded<'_> {
         let Self { run, .. } = self;
         tracing::info!(
             mailbox = %run.id,
+            dry_run = self.dry_run.then_some(true),
             listed = run.listed,
             fetched = run.fetched,
             published = run.published,

@@ -372,6 +372,7 @@ fn found(paths: &[PathBuf]) -> (Vec<Box<dyn Source>>, Option<Exit>) {
     let mut missing = None;
     for path in paths {
         match source::find(path) {
+            Ok(found) if found.is_empty() => complain!("note: {}: there is no mail in this folder", path.display()),
             Ok(found) => sources.extend(found),
             // The other paths are read all the same.
             Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
