@@ -56,7 +56,7 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// What to log, such as `warn` or `reply_ingest=debug`.
+    /// What to log, such as `warn` or `reply_ingest=debug`; `librdkafka` is silent unless named, as in `info,librdkafka=info`.
     #[arg(long, global = true, env = "REPLY_INGEST_LOG", default_value = log::DEFAULT, value_name = "FILTER")]
     log: String,
     /// How to log: text on a terminal and JSON otherwise, or always one of them.

@@ -73,7 +73,9 @@ fn handshakes_that_are_none() {
             .clear(case("half a record", said(b"\x16\x03\x03\x02"), 75, "no answer within 1 s", NOTHING))
             .limit("retries: 1")
             .lasts(),
-        field.clear(case("an end", [on(GREETING).say("").end()], 75, "handshake failed", NOTHING)).lasts(),
+        field
+            .clear(case("an end", [on(GREETING).say("").end()], 75, "whether that is the POP3S port", NOTHING))
+            .lasts(),
         field
             .clear(case(
                 "an alert",

@@ -310,7 +310,7 @@ fn nobody_is_named_in_what_leaves_the_program() {
     fs::write(&file, text).expect("writes");
     let metrics = folder.path().join("metrics.prom");
     let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
-        .args(["--log", "trace", "--log-format", "json", "poll", "--config"])
+        .args(["--log", "trace,librdkafka=trace,rdkafka=trace", "--log-format", "json", "poll", "--config"])
         .arg(&file)
         .arg("--metrics-file")
         .arg(&metrics)
