@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// connection between the look and the server's start.
 const FIRST: u32 = 20_000;
 const COUNT: u32 = 12_000;
+/// The most ports in a row. Numbers are taken modulo the same for every call: were it smaller for longer rows, a row
+/// could begin where another call's port is.
+const MOST: u16 = 8;
 
 /// How many ports this process has handed out or found taken.
 static USED: AtomicU32 = AtomicU32::new(0);
@@ -15,11 +18,12 @@ static USED: AtomicU32 = AtomicU32::new(0);
 /// The first of `count` ports in a row that nobody listens on. No two calls in one process get the same; test
 /// processes that run side by side begin at different places.
 pub fn free(count: u16) -> u16 {
+    assert!(count <= MOST, "no more than {MOST} ports in a row");
     let step = u32::from(count);
     let offset = process::id().wrapping_mul(97);
     for _ in 0..COUNT {
         let used = USED.fetch_add(step, Ordering::Relaxed);
-        let first = FIRST + offset.wrapping_add(used) % (COUNT - step);
+        let first = FIRST + offset.wrapping_add(used) % (COUNT - u32::from(MOST));
         let Ok(first) = u16::try_from(first) else {
             continue;
         };
