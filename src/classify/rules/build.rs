@@ -46,6 +46,13 @@ struct Looks {
     pattern: Option<String>,
 }
 
+impl Looks {
+    fn wanted(&self, rule: usize) -> Wanted<'_> {
+        let Self { any, with, without, pattern, .. } = self;
+        Wanted { rule, any, with, without, pattern: pattern.as_deref() }
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("src/classify/rules");
     println!("cargo:rerun-if-changed={}", folder.display());
@@ -76,11 +83,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     pack("heads.zst", &serde_json::to_vec(&heads)?)?;
     let mut keys: BTreeMap<(Table, Field), Vec<Wanted<'_>>> = BTreeMap::new();
     for (rule, looks) in looks.iter().enumerate() {
-        let Looks { any, with, without, pattern, .. } = looks;
         for &field in &looks.fields {
             let list = keys.entry((leader(looks.table, field), field)).or_default();
             if list.last().is_none_or(|last| last.rule != rule) {
-                list.push(Wanted { rule, any, with, without, pattern: pattern.as_deref() });
+                list.push(looks.wanted(rule));
             }
         }
     }
@@ -117,8 +123,7 @@ fn head(mut rule: Map<String, Value>, looks: &Looks) -> Map<String, Value> {
     for key in ["any", "with", "without", "pattern", "example", "source"] {
         rule.remove(key);
     }
-    let starts = looks.pattern.as_ref().is_some_and(|pattern| pattern.starts_with('^'));
-    rule.insert("anchored".to_owned(), Value::Bool(starts && looks.any.is_empty()));
+    rule.insert("anchored".to_owned(), Value::Bool(looks.wanted(0).is_anchored()));
     rule
 }
 

@@ -137,6 +137,8 @@ fn worth_of(ways: &[Way]) -> (usize, std::cmp::Reverse<usize>) {
 #[cfg(test)]
 mod tests {
     use super::{Needs, Way};
+    use proptest::prelude::*;
+    use regex::Regex;
 
     #[test]
     fn what_patterns_need() {
@@ -170,6 +172,26 @@ mod tests {
         ];
         for (pattern, expected) in table {
             assert_eq!(Needs::of(pattern), expected, "{pattern}");
+        }
+    }
+
+    // A pattern that matched without what it is said to need would be run, or not, by what other texts had asked before.
+    proptest! {
+        #[test]
+        fn what_matches_has_what_it_needs(
+            pattern in r"\^?(\\b|abc|bcd|cab|é|[.] ?|\(abc\|bc( cab)?\)|\(ab\)[?+*]|\(bca\|\(cab\|dd\) abc\)|\[\^a\][*]?|\\S[*]){1,6}",
+            pieces in prop::collection::vec(prop::sample::select(vec!["abc", "bcd", "cab", "bca", "ab", "dd", "é", ".", " "]), 0..14),
+        ) {
+            let text = pieces.concat();
+            if Regex::new(&pattern).is_ok_and(|regex| regex.is_match(&text)) {
+                let one_of = |set: &Vec<String>| set.iter().any(|literal| text.contains(literal.as_str()));
+                let has = match Needs::of(&pattern) {
+                    Needs::Ways(ways) => ways.iter().any(|way| one_of(&way.one_of) && way.besides.iter().all(one_of)),
+                    Needs::Hint(hints) => one_of(&hints),
+                    Needs::Nothing => true,
+                };
+                prop_assert!(has, "{pattern} {text:?} {:?}", Needs::of(&pattern));
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The rules that look at one field, of one table or several, matched together in one go.
 
 use super::Where;
+use super::candidates::Patterns;
 use super::folded::Folded;
-use super::pattern::Pattern;
 use super::recipe::{END, Of, Recipe, Shape};
 use super::words::{Hit, Word, WordFinder};
 use std::collections::{BTreeMap, HashMap};
@@ -14,9 +14,6 @@ const MOST_HITS: usize = 64;
 const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
-
-/// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
-const OCTETS_A_WORD: usize = 256;
 
 /// Hits of rules that look at what stands beside them, by rule.
 #[derive(Debug, Default)]
@@ -35,109 +32,11 @@ pub(super) struct Matcher {
     ofs: Vec<Of>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
     beside: BTreeMap<u32, bool>,
-    /// Patterns, and their rules.
-    patterns: Vec<(Pattern, u32)>,
+    patterns: Patterns,
     /// See [`Recipe`].
-    ways: Vec<(u32, Vec<u32>)>,
-    sets: Vec<Vec<String>>,
-    bare: Vec<(u32, Option<String>)>,
     wordless: Vec<u32>,
     /// The last rule of each word, where whole texts are asked for.
     names: OnceLock<HashMap<Box<[u8]>, usize>>,
-}
-
-/// The patterns to run on a text.
-struct Candidates<'m> {
-    matcher: &'m Matcher,
-    text: &'m [u8],
-    list: Vec<u32>,
-    /// The patterns of the list.
-    chosen: Numbers,
-    /// Ways that were looked at.
-    tried: Numbers,
-    /// Sets that were looked for, and those of which the text holds a word.
-    asked: Numbers,
-    held: Numbers,
-}
-
-/// Numbers up to some number.
-struct Numbers(Vec<u64>);
-
-impl Numbers {
-    fn up_to(most: usize) -> Self {
-        Self(vec![0; most.div_ceil(64)])
-    }
-
-    fn has(&self, number: u32) -> bool {
-        self.0.get(number as usize / 64).is_some_and(|bits| bits & (1 << (number % 64)) != 0)
-    }
-
-    /// Whether it was not among them before.
-    fn add(&mut self, number: u32) -> bool {
-        let bit = 1 << (number % 64);
-        self.0.get_mut(number as usize / 64).is_some_and(|bits| {
-            let is_new = *bits & bit == 0;
-            *bits |= bit;
-            is_new
-        })
-    }
-}
-
-impl<'m> Candidates<'m> {
-    fn new(matcher: &'m Matcher, text: &'m str) -> Self {
-        let mut all = Self {
-            matcher,
-            text: text.as_bytes(),
-            list: Vec::new(),
-            chosen: Numbers::up_to(matcher.patterns.len()),
-            tried: Numbers::up_to(matcher.ways.len()),
-            asked: Numbers::up_to(matcher.sets.len()),
-            held: Numbers::up_to(matcher.sets.len()),
-        };
-        for (pattern, hints) in &matcher.bare {
-            let has = |octet: u8| memchr::memchr(octet, all.text).is_some();
-            if hints.as_ref().is_none_or(|hints| hints.bytes().any(has)) {
-                all.choose(*pattern);
-            }
-        }
-        all
-    }
-
-    fn choose(&mut self, pattern: u32) {
-        if self.chosen.add(pattern) {
-            self.list.push(pattern);
-        }
-    }
-
-    /// A literal of this way was found.
-    fn add(&mut self, way: u32) {
-        if !self.tried.add(way) {
-            return;
-        }
-        let Some((pattern, sets)) = self.matcher.ways.get(way as usize) else { return };
-        if self.chosen.has(*pattern) {
-            return;
-        }
-        // To run a pattern that is made takes no longer than to look for many words.
-        let made = self.matcher.patterns.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
-        let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
-        let few = |set: &u32| self.matcher.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
-        if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
-            self.choose(*pattern);
-        }
-    }
-
-    /// Whether the text holds a word of a set.
-    fn has(&mut self, set: u32) -> bool {
-        if self.asked.add(set) {
-            let words = self.matcher.sets.get(set as usize);
-            let is_there = |word: &String| memchr::memmem::find(self.text, word.as_bytes()).is_some();
-            if words.is_some_and(|words| words.iter().any(is_there)) {
-                self.held.add(set);
-            }
-        }
-        self.held.has(set)
-    }
 }
 
 impl Matcher {
@@ -157,10 +56,7 @@ impl Matcher {
             ofs: recipe.ofs().collect(),
             shapes,
             beside: recipe.beside.into_iter().collect(),
-            patterns: recipe.patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect(),
-            ways: recipe.ways,
-            sets: recipe.sets,
-            bare: recipe.bare,
+            patterns: Patterns::new(recipe.patterns, recipe.ways, recipe.sets, recipe.bare),
             wordless: recipe.wordless,
             names: OnceLock::new(),
         }
@@ -203,7 +99,7 @@ impl Matcher {
                 None => found.push(hit),
             }
         };
-        let mut candidates = Candidates::new(self, text);
+        let mut candidates = self.patterns.candidates(text);
         // Places of words that some rule wants, or does not want, beside its own.
         let mut around: Vec<(usize, (usize, usize))> = Vec::new();
         self.finder.each(text, |Hit { word, start, end }| {
@@ -226,13 +122,13 @@ impl Matcher {
                 around.push((word, (start, end)));
             }
         });
-        for (pattern, rule) in candidates.list.iter().filter_map(|at| self.patterns.get(*at as usize)) {
+        for (pattern, rule) in candidates.all() {
             let mut hits = pattern.find_iter(text);
-            if self.beside.contains_key(rule) {
-                let own = &mut beside.entry(*rule).or_default().own;
+            if self.beside.contains_key(&rule) {
+                let own = &mut beside.entry(rule).or_default().own;
                 own.extend(hits.take(MOST_HITS).map(|hit| (hit.start, hit.end)));
             } else if let Some(hit) = hits.next() {
-                note(*rule, hit.start, hit.end);
+                note(rule, hit.start, hit.end);
             }
         }
         if !beside.is_empty() {

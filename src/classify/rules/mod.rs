@@ -24,6 +24,7 @@
 //! A rule fires on either. In the tables for bounces it may ask for more:
 //! `when = { provider = ["gmail"], status = ["5.7."], smtp = [550], command = ["DATA"] }`.
 
+mod candidates;
 mod examples;
 mod folded;
 mod literals;

@@ -24,6 +24,13 @@ pub(crate) struct Wanted<'r> {
     pub pattern: Option<&'r str>,
 }
 
+impl Wanted<'_> {
+    /// Whether it speaks of the beginning of a text alone.
+    pub(crate) fn is_anchored(&self) -> bool {
+        self.any.is_empty() && self.pattern.is_some_and(|pattern| pattern.starts_with('^'))
+    }
+}
+
 /// What a word is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
@@ -115,7 +122,7 @@ impl Recipe {
                 recipe.add_pattern(pattern, rule, &mut all, &mut sets);
             }
         }
-        // No folded text has them, so such a word stands nowhere.
+        // No folded text has a line end, and no rule means the other.
         all.retain(|(text, ..)| !text.contains(['\n', END]));
         // Each word where it is needed first: words of one rule are alike, which packs well.
         let mut places: HashMap<(&str, (bool, bool)), usize> = HashMap::new();

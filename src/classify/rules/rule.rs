@@ -170,7 +170,6 @@ pub struct RuleHead {
 
 impl From<&Rule> for RuleHead {
     fn from(rule: &Rule) -> Self {
-        let starts = rule.pattern.as_ref().is_some_and(|pattern| pattern.starts_with('^'));
         Self {
             id: rule.id.clone(),
             table: rule.table,
@@ -179,7 +178,7 @@ impl From<&Rule> for RuleHead {
             when: rule.when.clone(),
             language: rule.language.clone(),
             confidence: rule.confidence,
-            anchored: starts && rule.any.is_empty(),
+            anchored: rule.wanted(0).is_anchored(),
         }
     }
 }

@@ -1,0 +1,127 @@
+//! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
+
+use super::pattern::Pattern;
+
+/// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
+const OCTETS_A_WORD: usize = 256;
+
+/// Patterns, and what they ask for: see [`Recipe`](super::recipe::Recipe).
+pub(super) struct Patterns {
+    /// Each with its rule.
+    list: Vec<(Pattern, u32)>,
+    ways: Vec<(u32, Vec<u32>)>,
+    sets: Vec<Vec<String>>,
+    bare: Vec<(u32, Option<String>)>,
+}
+
+impl Patterns {
+    pub(super) fn new(
+        patterns: Vec<(String, u32)>,
+        ways: Vec<(u32, Vec<u32>)>,
+        sets: Vec<Vec<String>>,
+        bare: Vec<(u32, Option<String>)>,
+    ) -> Self {
+        let list = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
+        Self { list, ways, sets, bare }
+    }
+
+    /// Those without a literal, to begin with.
+    pub(super) fn candidates<'m>(&'m self, text: &'m str) -> Candidates<'m> {
+        let mut all = Candidates {
+            patterns: self,
+            text: text.as_bytes(),
+            list: Vec::new(),
+            chosen: Numbers::up_to(self.list.len()),
+            tried: Numbers::up_to(self.ways.len()),
+            asked: Numbers::up_to(self.sets.len()),
+            held: Numbers::up_to(self.sets.len()),
+        };
+        for (pattern, hints) in &self.bare {
+            let has = |octet: u8| memchr::memchr(octet, all.text).is_some();
+            if hints.as_ref().is_none_or(|hints| hints.bytes().any(has)) {
+                all.choose(*pattern);
+            }
+        }
+        all
+    }
+}
+
+/// The patterns to run on a text.
+pub(super) struct Candidates<'m> {
+    patterns: &'m Patterns,
+    text: &'m [u8],
+    list: Vec<u32>,
+    /// The patterns of the list.
+    chosen: Numbers,
+    /// Ways that were looked at.
+    tried: Numbers,
+    /// Sets that were looked for, and those of which the text holds a word.
+    asked: Numbers,
+    held: Numbers,
+}
+
+/// Numbers up to some number.
+struct Numbers(Vec<u64>);
+
+impl Numbers {
+    fn up_to(most: usize) -> Self {
+        Self(vec![0; most.div_ceil(64)])
+    }
+
+    fn has(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|bits| bits & (1 << (number % 64)) != 0)
+    }
+
+    /// Whether it was not among them before.
+    fn add(&mut self, number: u32) -> bool {
+        let bit = 1 << (number % 64);
+        self.0.get_mut(number as usize / 64).is_some_and(|bits| {
+            let is_new = *bits & bit == 0;
+            *bits |= bit;
+            is_new
+        })
+    }
+}
+
+impl<'m> Candidates<'m> {
+    fn choose(&mut self, pattern: u32) {
+        if self.chosen.add(pattern) {
+            self.list.push(pattern);
+        }
+    }
+
+    /// A literal of this way was found.
+    pub(super) fn add(&mut self, way: u32) {
+        if !self.tried.add(way) {
+            return;
+        }
+        let Some((pattern, sets)) = self.patterns.ways.get(way as usize) else { return };
+        if self.chosen.has(*pattern) {
+            return;
+        }
+        // To run a pattern that is made takes no longer than to look for many words.
+        let made = self.patterns.list.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
+        let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
+        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
+        if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
+            self.choose(*pattern);
+        }
+    }
+
+    /// The patterns, with their rules.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'m Pattern, u32)> {
+        self.list.iter().filter_map(|at| self.patterns.list.get(*at as usize)).map(|(pattern, rule)| (pattern, *rule))
+    }
+
+    /// Whether the text holds a word of a set.
+    fn has(&mut self, set: u32) -> bool {
+        if self.asked.add(set) {
+            let words = self.patterns.sets.get(set as usize);
+            let is_there = |word: &String| memchr::memmem::find(self.text, word.as_bytes()).is_some();
+            if words.is_some_and(|words| words.iter().any(is_there)) {
+                self.held.add(set);
+            }
+        }
+        self.held.has(set)
+    }
+}
