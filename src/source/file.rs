@@ -24,8 +24,15 @@ const HEAD: usize = TAR_MARK.0 + TAR_MARK.1.len();
 /// A stream whose first octets can be looked at, however little one read gives.
 fn with_look<'r>(from: impl Read + 'r) -> io::Result<(Vec<u8>, BufReader<Box<dyn Read + 'r>>)> {
     let mut from: BufReader<Box<dyn Read + 'r>> = BufReader::with_capacity(LOOK, Box::new(from));
-    if let Some(head) = from.fill_buf()?.get(..HEAD) {
-        return Ok((head.to_vec(), from));
+    // Mostly one read gives enough, and the buffer keeps it. After a signal the slow way reads again.
+    match from.fill_buf() {
+        Ok(octets) => {
+            if let Some(head) = octets.get(..HEAD) {
+                return Ok((head.to_vec(), from));
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
     }
     let mut head = Vec::with_capacity(HEAD);
     from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
@@ -108,4 +115,43 @@ fn mails(origin: &str, name: &str, from: &mut dyn BufRead, is_mbox: bool, out: &
         }
     }
     ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HEAD, with_look};
+    use std::io::{self, Read};
+
+    /// Gives three octets at a time, and before each is interrupted.
+    struct Shy<'t> {
+        left: &'t [u8],
+        interrupted: bool,
+    }
+
+    impl Read for Shy<'_> {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let most = to.len().min(3);
+            (&mut self.left).read(to.get_mut(..most).unwrap_or_default())
+        }
+    }
+
+    #[test]
+    fn the_head_is_whole_however_little_one_read_gives() {
+        let octets: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        for length in [0, 2, HEAD, 1_000] {
+            let all = octets.get(..length).unwrap_or_default();
+            for shy in [false, true] {
+                let from: Box<dyn Read + '_> =
+                    if shy { Box::new(Shy { left: all, interrupted: false }) } else { Box::new(all) };
+                let (head, mut rest) = with_look(from).expect("reads");
+                let mut read = Vec::new();
+                rest.read_to_end(&mut read).expect("reads");
+                assert_eq!((head.as_slice(), read.as_slice()), (&all[..length.min(HEAD)], all), "{length} {shy}");
+            }
+        }
+    }
 }
