@@ -121,8 +121,7 @@ the score is how SHA-256 of name, a zero octet and the shard's number begins. He
   {{- $_ := set $config.ledger "file" (printf "%s-%d%s" (trimSuffix (ext $file) $file) $shard (ext $file)) -}}
 {{- end -}}
 {{- if eq $values.mode "run" -}}
-  {{- $own := dict "schedule" $values.schedule "time_zone" $values.timeZone "jitter" $values.run.jitter "missed" $values.run.missed "at_start" $values.run.atStart "listen" (printf "0.0.0.0:%d" (int $values.run.port)) -}}
-  {{- $_ := set $config "run" (merge (dict) (default dict $config.run) $own) -}}
+  {{- $_ := set $config "run" (dict "schedule" $values.schedule "time_zone" $values.timeZone "jitter" $values.run.jitter "missed" $values.run.missed "at_start" $values.run.atStart "listen" (printf "0.0.0.0:%d" (int $values.run.port))) -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
@@ -186,6 +185,9 @@ the score is how SHA-256 of name, a zero octet and the shard's number begins. He
 {{- else -}}
   {{- if not $values.config.mailboxes }}{{ fail "config.mailboxes: give at least one mailbox" }}{{ end -}}
   {{- if not $values.config.kafka.brokers }}{{ fail "config.kafka.brokers: give at least one broker" }}{{ end -}}
+{{- end -}}
+{{- if hasKey $values.config "run" -}}
+  {{- fail "config.run: set `schedule`, `timeZone` and `run.…` of the chart instead, of which it is made" -}}
 {{- end -}}
 {{- $secrets := dict "config.kafka.sasl_password" (dig "kafka" "sasl_password" "" $values.config) "config.privacy.hash_key" (dig "privacy" "hash_key" "" $values.config) -}}
 {{- range $values.config.mailboxes -}}

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod schema;
 mod table;
 
 use reply_ingest::cli::Exit;
@@ -355,7 +356,13 @@ fn what_cannot_work_is_refused() {
         ("default", "persistence.accessModes[0]=ReadOnlyMany", "accessModes"),
         ("default", "config.mailboxes[0].port=70000", "port"),
         ("default", "config.mailboxes=null", "mailboxes"),
-        ("default", "config.kafka.brokers=null", "config.kafka.brokers: give at least one"),
+        ("default", "config.kafka.brokers=null", "brokers"),
+        ("default", "config.kafka.topc=x", "'/config/kafka': additional properties 'topc' not allowed"),
+        ("default", "config.kafka.mode=bianry", "bianry"),
+        ("default", "config.mailboxes[0].retension=keep", "additional properties 'retension' not allowed"),
+        ("default", "config.limts.pipeline=1", "'/config': additional properties 'limts' not allowed"),
+        ("oauth", "config.mailboxes[0].oauth.endpoint.client_idd=x", "additional properties 'client_idd' not allowed"),
+        ("run", "config.run.schedule=@hourly", "config.run: set `schedule`, `timeZone` and `run.…` of the chart"),
         ("default", "config.mailboxes[0].password=hunter2", "no place for a secret"),
         ("oauth", "config.mailboxes[0].oauth.endpoint.client_secret=hunter2", "no place for a secret"),
         ("default", "config.kafka.sasl_password=hunter2", "no place for a secret"),
@@ -377,6 +384,35 @@ fn what_cannot_work_is_refused() {
         assert!(said.contains(words), "{name} with {value}: {said}");
         assert!(!said.contains("hunter2"), "{value}: {said}");
     }
+    // Only a file can say that a list is empty.
+    let folder = tempfile::tempdir().expect("a folder");
+    let none = folder.path().join("none.yaml");
+    fs::write(&none, "config: { kafka: { brokers: [] } }").expect("writes");
+    let output = template(&tools, "r", &set("default"), &["--values", none.to_str().expect("a path")]);
+    assert!(text(&output.stderr).contains("config.kafka.brokers: give at least one"), "{}", text(&output.stderr));
+}
+
+/// Every setting that the documentation knows can be a value, and is passed on as it is.
+#[test]
+fn every_setting_can_be_given() {
+    let Some(tools) = tools() else { return };
+    let full = fs::read_to_string(root().join("config/reply-ingest.full.yaml")).expect("is there");
+    let (full, of_run) = full.split_once("\nrun:\n").expect("the last part is that of `run`, which the chart writes");
+    assert!(of_run.lines().all(|line| line.is_empty() || line.starts_with("  ")), "{of_run}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = folder.path().join("values.yaml");
+    let indented: Vec<String> = full.lines().map(|line| format!("  {line}")).collect();
+    fs::write(&values, format!("config:\n{}\n", indented.join("\n"))).expect("writes");
+    let objects = objects(&tools, "r", &values);
+    let config = folder.path().join("config.yaml");
+    fs::write(&config, of_kind(&objects, "ConfigMap")[0]["data"]["reply-ingest.yaml"].as_str().expect("a text"))
+        .expect("writes");
+    let check = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["check", "--config-only", "--config"])
+        .arg(&config)
+        .output()
+        .expect("starts");
+    good(&check, "what the chart made of config/reply-ingest.full.yaml");
 }
 
 #[test]
