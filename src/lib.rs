@@ -23,6 +23,7 @@ pub mod event;
 pub mod explain;
 pub mod ledger;
 pub mod message;
+mod mistake;
 pub mod pipeline;
 pub mod pop3;
 pub mod report;

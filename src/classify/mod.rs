@@ -16,6 +16,7 @@
 //! structure are code. No clock, no network: the same mail and rules give the same findings.
 
 mod cases;
+mod entries;
 mod finding;
 pub mod people;
 mod policy;
@@ -23,7 +24,7 @@ pub mod report;
 mod rivals;
 mod rules;
 
-pub use cases::{Answer, Case, Cases, answer};
+pub use cases::{Answer, Case, answer, cases};
 pub use finding::{Finding, Hit, OriginalMail, Words};
 pub use policy::{BouncePolicy, speaks_of_the_address};
 pub use rivals::{Rival, WhyNot, rivals};

@@ -1,5 +1,6 @@
 //! The exit codes: one table, here, in `--help` and in the README.
 
+use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::pipeline::{Failure, FailureClass};
 use std::process::ExitCode;
@@ -83,10 +84,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Says on stderr what went wrong, in one line, and gives the exit that goes with it.
+/// Says on stderr what went wrong, in one line or for rules in one line each, and gives the exit that goes with it.
 pub fn fail(failure: &Failure) -> Exit {
-    complain!("error: {}", failure.message);
+    for line in failure.message.lines() {
+        complain!("error: {line}");
+    }
     failure.class.into()
+}
+
+/// Wrong rules: every mistake on a line of its own, as in a wrong configuration.
+pub fn refused(error: &RuleError) -> Failure {
+    match error {
+        RuleError::Mistakes(_) => Failure { class: FailureClass::Configuration, message: error.to_string() },
+        RuleError::Embedded(_) => Failure::new(FailureClass::Internal, error),
+    }
 }
 
 /// A wrong configuration: every mistake on a line of its own, as compilers print them.

@@ -1,11 +1,10 @@
 //! `rules`: what the program knows, whether it is right, and what it makes of a text.
 
-use super::exit::{configuration, fail};
+use super::exit::{configuration, fail, refused};
 use super::{Exit, replay, table};
-use crate::classify::{BouncePolicy, Cases, Field, Rule, RuleError, Rules, Shadow, Table, classify};
+use crate::classify::{BouncePolicy, Case, Field, Rule, Rules, Shadow, Table, cases, classify};
 use crate::config::{self, Secrets};
 use crate::message::{Mail, to_crlf};
-use crate::pipeline::{Failure, FailureClass};
 use clap::Subcommand;
 use comfy_table::Cell;
 use std::path::{Path, PathBuf};
@@ -29,10 +28,11 @@ pub struct Args {
 enum Command {
     /// List the rules: those of the program and those of the files given.
     List(List),
-    /// Check rule files: syntax, words and codes, and whether each rule's example is decided by that rule.
+    /// Check rule files: syntax, words and codes, every mistake with its line, and whether each rule's example is
+    /// decided by that rule.
     Check(Files),
-    /// Run known answers (a TOML file of [[case]]), or show the rules whose words stand in a mail's subject, sender and
-    /// text, and which of them decided.
+    /// Run known answers of servers and people (a TOML file of [[case]]), or show the rules whose words stand in a
+    /// mail's subject, sender and text, and which of them decided.
     Test(Test),
     /// Count over an archive which rules decide, and which never do. Asks no DNS.
     Coverage(Coverage),
@@ -118,8 +118,7 @@ fn load(files: &Files) -> Result<Rules, Exit> {
     for path in paths {
         texts.push((path.display().to_string(), read(&path).map(|b| String::from_utf8_lossy(&b).into_owned())?));
     }
-    Rules::with_extra(&texts, policy)
-        .map_err(|error: RuleError| fail(&Failure::new(FailureClass::Configuration, &error)))
+    Rules::with_extra(&texts, policy).map_err(|error| fail(&refused(&error)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
@@ -217,12 +216,14 @@ fn test(args: &Test) -> Exit {
             Err(exit) => return exit,
         };
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml")) {
-            match toml::from_str::<Cases>(&String::from_utf8_lossy(&bytes)) {
+            match cases(&String::from_utf8_lossy(&bytes)) {
                 Ok(cases) if run(&cases, &rules, path) => {}
                 Ok(_) => exit = Exit::Configuration,
-                Err(error) => {
-                    complain!("error: {}: not a file of cases: {}", path.display(), error.message());
-                    return Exit::Configuration;
+                Err(mistakes) => {
+                    for mistake in mistakes {
+                        complain!("error: {}", mistake.in_file(path));
+                    }
+                    exit = Exit::Configuration;
                 }
             }
         } else {
@@ -233,17 +234,18 @@ fn test(args: &Test) -> Exit {
 }
 
 /// Runs cases, and says which went wrong.
-fn run(cases: &Cases, rules: &Rules, path: &Path) -> bool {
+fn run(cases: &[(u32, Case)], rules: &Rules, path: &Path) -> bool {
     let mut wrong = 0;
-    for case in &cases.case {
+    for (line, case) in cases {
         let answer = case.ask(rules);
         if let Some(difference) = case.difference(&answer) {
             wrong += 1;
             let text: String = case.text.chars().take(100).collect();
-            say!("{difference} ({}): {text}", answer.rule.as_deref().unwrap_or("no rule"));
+            let rule = answer.rule.as_deref().unwrap_or("no rule");
+            say!("{}:{line}: {difference} ({rule}): {text}", path.display());
         }
     }
-    say!("{}: {} cases, {}", path.display(), cases.case.len(), of("difference", wrong));
+    say!("{}: {} cases, {}", path.display(), cases.len(), of("difference", wrong));
     wrong == 0
 }
 

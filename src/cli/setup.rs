@@ -1,7 +1,7 @@
 //! What several commands set up: which mailboxes of which configuration, the rules, name resolution, Kafka.
 
 use super::Exit;
-use super::exit::{configuration, fail};
+use super::exit::{configuration, fail, refused};
 use super::shard::Shard;
 use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
@@ -128,7 +128,7 @@ pub fn rules_with(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<Rules
         files.push((path.display().to_string(), text));
     }
     let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();
-    Rules::with_extra(&files, policy).map(Arc::new).map_err(|e| wrong(&e))
+    Rules::with_extra(&files, policy).map(Arc::new).map_err(|error| refused(&error))
 }
 
 /// The resolver that a configuration asks for, with its cache and its further tries.

@@ -2,7 +2,6 @@
 //!
 //! Every check runs, and one that looks at a setting which could not be read says nothing.
 
-use super::mistake::{Mistake, Place};
 use super::model::{
     Archive, Config, Dns, Limits, LoginMethod, Mailbox, Mode, Privacy, Retention, SchemaRegistry, Tls, TokenEndpoint,
     TokenSource, Trust,
@@ -15,6 +14,7 @@ use super::units::Span;
 use crate::classify::{BouncePolicy, speaks_of_the_address};
 use crate::correlate::{self, At, Correlator, Problem};
 use crate::event::{AddressMode, SubjectMode};
+use crate::mistake::{Mistake, Place};
 use crate::sink::Topics;
 use reqwest::Url;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,11 +2,11 @@
 
 use super::check;
 use super::lookup_files;
-use super::mistake::{Mistake, Place, report};
 use super::model::Config;
 use super::read::{Findings, read};
 use super::secret_files;
 use super::tree;
+use crate::mistake::{Mistake, Place, report};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,12 @@
 //! Files of what was sent, which correlators look things up in.
 
 use super::load::Secrets;
-use super::mistake::Mistake;
 use super::model::Config;
 use super::path::Path;
 use super::read::Findings;
 use super::tree::Tree;
 use crate::correlate::{Format, Table};
+use crate::mistake::Mistake;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;

@@ -14,7 +14,6 @@ mod check;
 mod environment;
 mod load;
 mod lookup_files;
-mod mistake;
 mod model;
 mod network;
 mod path;
@@ -25,8 +24,8 @@ mod tree;
 mod units;
 mod value;
 
+pub use crate::mistake::Mistake;
 pub use load::{ConfigError, Secrets, check_file, check_text, environment, load, parse};
-pub use mistake::Mistake;
 pub use model::*;
 pub use secret::Secret;
 pub use units::{Octets, Share, Span};

@@ -69,7 +69,7 @@ impl fmt::Display for Path {
             match step {
                 Step::Key(key) => {
                     // Keys of `kafka.properties` are free, so one may hold what was no key.
-                    let shown = super::mistake::shown_key(key).unwrap_or("…");
+                    let shown = crate::mistake::shown_key(key).unwrap_or("…");
                     write!(f, "{}{shown}", if at > 0 { "." } else { "" })?;
                 }
                 Step::Item(item) => write!(f, "[{item}]")?,

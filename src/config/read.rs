@@ -7,11 +7,11 @@
 
 use super::environment::expand;
 use super::load::Secrets;
-use super::mistake::{Mistake, Mistakes, Place, nearest, one_of, shown_key};
 use super::model::Config;
 use super::path::Path;
 use super::tree::{Entry, Id, Kind, Text, Tree};
 use super::value::Value;
+use crate::mistake::{Mistake, Mistakes, Place, nearest, one_of, shown_key};
 use serde::{Deserialize, de};
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -2,13 +2,13 @@
 
 use super::environment::PLACEHOLDER;
 use super::load::Secrets;
-use super::mistake::Mistake;
 use super::model::{Config, Kafka, Mailbox, Privacy, TokenEndpoint, TokenSource};
 use super::path::Path;
 use super::read::Findings;
 use super::secret::Secret;
 use super::tree::Tree;
 use crate::correlate::VerifyKey;
+use crate::mistake::Mistake;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;

@@ -4,8 +4,8 @@
 //! and is reported alone, because what follows it can no longer be told apart. Duplicate keys and
 //! tags are reported, and the tree goes on without them.
 
-use super::mistake::{Mistake, Mistakes, Place, shown_key, shown_value};
 use super::path::{Path, Step};
+use crate::mistake::{Mistake, Mistakes, Place, shown_key, shown_value};
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag};
 use std::collections::{HashMap, HashSet};
 

@@ -206,16 +206,16 @@ impl<'de> Deserializer<'de> for Value<'_> {
             }
             Seen::Map([entry]) => {
                 if !variants.contains(&entry.key.as_str()) {
-                    let words = unknown_value(super::mistake::shown_key(&entry.key), variants);
+                    let words = unknown_value(crate::mistake::shown_key(&entry.key), variants);
                     return Err(Fault::Words(words, Some(entry.place)));
                 }
                 let value = Value::new(self.reader, self.path.key(&entry.key), Some(entry.value));
                 (entry.key.clone(), Some(value))
             }
             Seen::Map(_) => {
-                return Err(Fault::words(format!("expected exactly one of {}", super::mistake::one_of(variants))));
+                return Err(Fault::words(format!("expected exactly one of {}", crate::mistake::one_of(variants))));
             }
-            _ => return Err(self.expected(&format!("one of {}", super::mistake::one_of(variants)))),
+            _ => return Err(self.expected(&format!("one of {}", crate::mistake::one_of(variants)))),
         };
         visitor.visit_enum(Choice { name, payload })
     }

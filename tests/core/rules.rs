@@ -1,6 +1,8 @@
 //! Known answers for rules, and a whole mail for every rule that judges a machine's report.
 
-use reply_ingest::classify::{Answer, Case, Cases, Facts, Field, Finding, Rule, Rules, Table, answer, classify};
+use reply_ingest::classify::{
+    self, Answer, BouncePolicy, Case, Facts, Field, Finding, Rule, Rules, Table, answer, classify,
+};
 use reply_ingest::event::Kind;
 use reply_ingest::message::{Mail, to_crlf};
 use std::fs;
@@ -10,8 +12,8 @@ fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/rules");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
-    let read = |path| toml::from_str::<Cases>(&fs::read_to_string(path).unwrap()).unwrap().case;
-    paths.into_iter().flat_map(read).collect()
+    let read = |path| classify::cases(&fs::read_to_string(path).unwrap()).unwrap();
+    paths.into_iter().flat_map(read).map(|(_, case)| case).collect()
 }
 
 #[test]
@@ -224,4 +226,154 @@ fn conditions_are_asked() {
         let fires = rules.all_given(rule.table, Field::Diagnostic, &rule.example, &Facts::default());
         assert!(fires.iter().all(|m| m.rule.id != rule.id), "{} fires for anybody", rule.id);
     }
+}
+
+/// Everything at once, each with its place and what was probably meant.
+#[test]
+fn all_mistakes_of_a_rule_file() {
+    let file = r#"
+[[rule]]
+id = "auto_reply.ours"
+table = "auto_replay"
+gives = "out_of_office"
+in = ["subject", "bdoy"]
+any = "closed"
+example = "closed"
+source = "us"
+
+[[rule]]
+id = "bounce_category.ours"
+table = "bounce_category"
+gives = "mailbox_unknown"
+in = ["diagnostic"]
+anny = ["gone away"]
+when = { providr = ["x"], smtp = ["550"], command = ["RCTP"] }
+exemple = "gone away"
+source = "us"
+
+[[rule]]
+id = "unsubscribe.ours"
+table = "unsubscribe"
+gives = "lists"
+in = ["diagnostic"]
+pattern = "(no more"
+confidence = 2
+example = "no more"
+source = "us"
+
+[[rule]]
+id = "bounce_category.more"
+table = "bounce_category"
+gives = "mailbox_unknwon"
+in = ["diagnostic"]
+any = ["x"]
+example = "x"
+source = "us"
+
+[rules]
+"#;
+    let refused = Rules::with_extra(&[("ours.toml".to_owned(), file.to_owned())], BouncePolicy::default());
+    let said = refused.expect_err("is wrong").to_string();
+    let expected = [
+        "ours.toml:4:9: rule auto_reply.ours: table: unknown word `auto_replay`: did you mean `auto_reply`?",
+        "ours.toml:6:18: rule auto_reply.ours: in: unknown word `bdoy`: did you mean `body`?",
+        "ours.toml:7:7: rule auto_reply.ours: any: expected a list of texts: write it in brackets",
+        "ours.toml:16:1: rule bounce_category.ours: unknown key `anny`: did you mean `any`?",
+        "ours.toml:17:10: rule bounce_category.ours: when: unknown key `providr`: did you mean `provider`?",
+        "ours.toml:17:35: rule bounce_category.ours: when: smtp: expected a whole number",
+        "ours.toml:17:54: rule bounce_category.ours: when: command: unknown word `RCTP`: did you mean `RCPT`?",
+        "ours.toml:18:1: rule bounce_category.ours: unknown key `exemple`: did you mean `example`?",
+        "ours.toml:24:9: rule unsubscribe.ours: gives: table unsubscribe knows no `lists`: did you mean `list`?",
+        "ours.toml:25:6: rule unsubscribe.ours: in: table unsubscribe does not look at diagnostic: it looks at subject, body or to",
+        "ours.toml:26:11: rule unsubscribe.ours: pattern: is no regular expression that this program takes: unclosed group",
+        "ours.toml:27:14: rule unsubscribe.ours: confidence: is a number from 0 to 1",
+        "ours.toml:34:9: rule bounce_category.more: gives: table bounce_category knows no `mailbox_unknwon`: did you mean `mailbox_unknown`?",
+        "ours.toml:36:7: rule bounce_category.more: any: a phrase needs at least two characters",
+        "ours.toml:40:2: unknown key `rules`: this file is a list of `[[rule]]`",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_file_that_is_no_toml_and_one_bracket_too_few() {
+    let table = [
+        ("[[rule]]\nid = auto\n", "t:2:6: no valid TOML: "),
+        ("[rule]\nid = \"a\"\n", "t:1:2: write it with two brackets: `[[rule]]`"),
+        ("\n[[rule]]\nid = \"a\"\ntable = \"other\"\n", "t:2:1: rule a: `gives` is missing"),
+    ];
+    for (text, problem) in table {
+        let refused = Rules::with_extra(&[("t".to_owned(), text.to_owned())], BouncePolicy::default());
+        let said = refused.expect_err(text).to_string();
+        assert!(said.starts_with(problem), "{said}");
+    }
+}
+
+/// Cases of whole mails: what they are, and what a user's own rule makes of them.
+#[test]
+fn cases_of_people() {
+    let rules = r#"
+        [[rule]]
+        id = "auto_reply.out_of_office.harvest"
+        table = "auto_reply"
+        gives = "out_of_office"
+        in = ["subject", "body"]
+        any = ["closed for the harvest"]
+        confidence = 0.95
+        example = "We are closed for the harvest until Monday."
+        source = "test"
+    "#;
+    let rules = Rules::with_extra(&[("t".to_owned(), rules.to_owned())], BouncePolicy::default()).unwrap();
+    let file = r#"
+[[case]]
+kind = "auto_reply"
+subject = "Closed for the harvest"
+text = "We are closed for the harvest until Monday."
+gives = "out_of_office"
+rule = "auto_reply.out_of_office.harvest"
+
+[[case]]
+kind = "unsubscribe"
+subject = "Re: Unser Angebot für Österreich"
+text = "Please unsubscribe me from your list."
+
+[[case]]
+kind = "reply"
+text = "Thank you, when could we talk about the harvest?"
+
+[[case]]
+kind = "bounce"
+from = "Mail Delivery System <MAILER-DAEMON@mx.example.org>"
+headers = { Return-Path = "<>" }
+subject = "Undelivered Mail Returned to Sender"
+text = """
+This is the mail system at host mx.example.org.
+
+<ana@example.net>: host mx.example.net[192.0.2.25] said: 550 5.1.1 User unknown (in reply to RCPT TO command)
+"""
+gives = "mailbox_unknown"
+type = "hard"
+
+[[case]]
+kind = "unsubscribe"
+text = "We are closed for the harvest until Monday."
+"#;
+    let cases = classify::cases(file).unwrap();
+    let told: Vec<_> = cases.iter().map(|(line, case)| (*line, case.difference(&case.ask(&rules)))).collect();
+    let wrong = Some("is auto_reply instead of unsubscribe".to_owned());
+    assert_eq!(told, [(2, None), (9, None), (14, None), (18, None), (31, wrong)]);
+}
+
+#[test]
+fn all_mistakes_of_a_file_of_cases() {
+    let file = "[[case]]\nkind = \"autoreply\"\ntext = 5\n\n[[case]]\nkind = \"reply\"\ntext = \"x\"\nhost = \"mx\"\n\n\
+                [[case]]\ntext = \"x\"\nsubject = \"y\"\n";
+    let said: Vec<String> = classify::cases(file).unwrap_err().iter().map(|m| m.in_file(Path::new("c"))).collect();
+    let expected = [
+        "c:2:8: case 1: kind: unknown word `autoreply`: did you mean `auto_reply`?",
+        "c:3:8: case 1: text: expected a text in quotes",
+        "c:8:8: case 2: host: does not go with `kind`, which makes a whole mail of it",
+        "c:10:1: case 3: gives: is missing: without it only a case with `kind` asks something",
+        "c:12:11: case 3: subject: says something of a mail: say with `kind` what it is",
+    ];
+    assert_eq!(said, expected);
 }

@@ -44,13 +44,15 @@ pub use rule::{Facts, Rule, RuleHead, When};
 pub use shadow::Shadow;
 pub use table::{Field, Table};
 
+use super::entries;
 use super::policy::BouncePolicy;
+use crate::mistake::Mistake;
 use matcher::Matcher;
 use recipe::Recipe;
-use rule::RuleFile;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 use table::leader;
 use zstd::bulk::Decompressor;
@@ -68,22 +70,16 @@ const HEADER: usize = 4 * 1024;
 /// Why rules were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    #[error("{file}: not a rule file: mend it at the place named below")]
-    Syntax {
-        file: String,
-        #[source]
-        source: Box<toml::de::Error>,
-    },
     #[error("the rules that are part of the program cannot be read: build it anew")]
     Embedded(#[source] serde_json::Error),
-    #[error("rule {id}: {problem}")]
-    Rule { id: String, problem: String },
-    #[error("rule {id}: its pattern is no regular expression that this program takes")]
-    Pattern {
-        id: String,
-        #[source]
-        source: Box<regex::Error>,
-    },
+    /// All that is wrong with the files, each with the file's name; never empty.
+    #[error("{}", in_files(.0))]
+    Mistakes(Vec<(String, Mistake)>),
+}
+
+/// One mistake a line, with file, line and column.
+fn in_files(mistakes: &[(String, Mistake)]) -> String {
+    mistakes.iter().map(|(file, mistake)| mistake.in_file(Path::new(file))).collect::<Vec<_>>().join("\n")
 }
 
 /// All rules, ready to match, and the policy that goes with them.
@@ -156,17 +152,19 @@ impl Rules {
     /// place of the one before it.
     ///
     /// # Errors
-    /// When a file is no rule file, or a rule is wrong.
+    /// With everything that is wrong with the files.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
         let mut heads: Vec<RuleHead> = unpacked(embedded::HEADS)?;
         let mut users = BTreeMap::new();
         if !files.is_empty() {
             let mut place: HashMap<String, usize> = heads.iter().map(|r| r.id.clone()).zip(0..).collect();
+            let mut mistakes = Vec::new();
             for (name, text) in files {
-                let file: RuleFile =
-                    toml::from_str(text).map_err(|e| RuleError::Syntax { file: name.clone(), source: Box::new(e) })?;
-                for rule in file.rule {
-                    rule.check()?;
+                let rules = read(text).unwrap_or_else(|wrong| {
+                    mistakes.extend(wrong.into_iter().map(|mistake| (name.clone(), mistake)));
+                    Vec::new()
+                });
+                for rule in rules {
                     let head = RuleHead::from(&rule);
                     let at = *place.entry(rule.id.clone()).or_insert(heads.len());
                     match heads.get_mut(at) {
@@ -175,6 +173,9 @@ impl Rules {
                     }
                     users.insert(at, rule);
                 }
+            }
+            if !mistakes.is_empty() {
+                return Err(RuleError::Mistakes(mistakes));
             }
         }
         Ok(Self::build(heads, users, policy))
@@ -352,6 +353,12 @@ impl Rules {
     }
 }
 
+/// The rules of a file, or all that is wrong with it.
+fn read(text: &str) -> Result<Vec<Rule>, Vec<Mistake>> {
+    let entries = entries::read::<Rule>(text, "rule", rule::KEYS, |entry| entry.value.problems())?;
+    Ok(entries.into_iter().map(|entry| entry.value).collect())
+}
+
 /// A table that the build script packed.
 fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<T, RuleError> {
     let table = zstd::decode_all(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
@@ -419,7 +426,7 @@ mod tests {
         let rules = Rules::embedded().expect("embedded rules are right");
         assert!(!rules.all().is_empty());
         for rule in rules.all() {
-            rule.check().expect("embedded rules are right");
+            assert_eq!(rule.problems(), [], "{}", rule.id);
         }
         let wrong: Vec<String> = rules.faults().iter().map(ToString::to_string).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -507,7 +514,7 @@ mod tests {
             ),
             (
                 "table = \"bounce_code\"\ngives = \"policy\"\nin = [\"reply\"]\nwhen = { command = [\"STARTTLS\"] }",
-                "none of CONNECT",
+                "unknown word `STARTTLS`",
             ),
         ];
         for (lines, problem) in table {

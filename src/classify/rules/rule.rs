@@ -1,11 +1,12 @@
 //! One rule, as it stands in TOML, and what is wrong with one that cannot be.
 
 use super::folded::Folded;
+use super::pattern;
 use super::recipe::{Wanted, opened};
 use super::table::{Field, Table};
-use super::{RuleError, pattern};
+use crate::classify::entries::{Holds, Key, Problems, words};
 use crate::event::{AutoReplyType, Category, Disposition, Intent, UnsubscribeScope};
-use serde::de::DeserializeOwned;
+use crate::mistake::{hint, one_of, shown_value};
 use serde::{Deserialize, Serialize};
 
 impl Table {
@@ -21,25 +22,44 @@ impl Table {
         }
     }
 
-    fn takes(self, gives: &str) -> bool {
-        match self {
+    /// What its rules may give; nothing where that is any name.
+    fn gives(self) -> Option<Vec<&'static str>> {
+        let besides: &[&str];
+        let (of, without) = match self {
             // `none`: words that count against it.
-            Self::AutoReply => gives == "none" || word::<AutoReplyType>(gives).is_some(),
-            Self::BounceCategory | Self::BounceCode => Category::named(gives).is_some(),
-            Self::Challenge => gives == "challenge",
-            Self::Intent => Intent::named(gives).is_some_and(|i| i != Intent::Unknown),
-            Self::Other | Self::Provider => is_name(gives),
-            Self::Receipt => Disposition::named(gives).is_some(),
-            Self::Report => matches!(gives, "bounce" | "delay" | "delivered" | "relayed" | "hint" | "copy" | "none"),
+            Self::AutoReply => {
+                besides = &["none"];
+                (words::<AutoReplyType>(), "")
+            }
+            Self::BounceCategory | Self::BounceCode => {
+                besides = &[];
+                (words::<Category>(), "")
+            }
+            Self::Challenge => {
+                besides = &["challenge"];
+                (&[][..], "")
+            }
+            Self::Intent => {
+                besides = &[];
+                (words::<Intent>(), "unknown")
+            }
+            Self::Other | Self::Provider => return None,
+            Self::Receipt => {
+                besides = &[];
+                (words::<Disposition>(), "unknown")
+            }
+            Self::Report => {
+                besides = &["bounce", "delay", "delivered", "relayed", "hint", "copy", "none"];
+                (&[][..], "")
+            }
             // `none`: words that look like a wish and are none.
-            Self::Unsubscribe => gives == "none" || word::<UnsubscribeScope>(gives).is_some(),
-        }
+            Self::Unsubscribe => {
+                besides = &["none"];
+                (words::<UnsubscribeScope>(), "")
+            }
+        };
+        Some(of.iter().chain(besides).copied().filter(|word| *word != without).collect())
     }
-}
-
-/// A published word by its name.
-fn word<T: DeserializeOwned>(name: &str) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
 }
 
 fn is_name(name: &str) -> bool {
@@ -141,13 +161,29 @@ fn certain() -> f32 {
     1.0
 }
 
-/// A file of rules.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RuleFile {
-    #[serde(default)]
-    pub rule: Vec<Rule>,
-}
+/// What a rule may say in TOML.
+pub(super) const KEYS: &[Key] = &[
+    Key { name: "id", needed: true, holds: Holds::Text },
+    Key { name: "table", needed: true, holds: Holds::Word(words::<Table>) },
+    Key { name: "gives", needed: true, holds: Holds::Text },
+    Key { name: "in", needed: true, holds: Holds::Words(words::<Field>) },
+    Key { name: "when", needed: false, holds: Holds::Table(CONDITIONS) },
+    Key { name: "any", needed: false, holds: Holds::Texts },
+    Key { name: "pattern", needed: false, holds: Holds::Text },
+    Key { name: "with", needed: false, holds: Holds::Texts },
+    Key { name: "without", needed: false, holds: Holds::Texts },
+    Key { name: "language", needed: false, holds: Holds::Text },
+    Key { name: "confidence", needed: false, holds: Holds::Number },
+    Key { name: "example", needed: true, holds: Holds::Text },
+    Key { name: "source", needed: true, holds: Holds::Text },
+];
+
+const CONDITIONS: &[Key] = &[
+    Key { name: "provider", needed: false, holds: Holds::Texts },
+    Key { name: "status", needed: false, holds: Holds::Texts },
+    Key { name: "smtp", needed: false, holds: Holds::Numbers },
+    Key { name: "command", needed: false, holds: Holds::Words(|| &COMMANDS) },
+];
 
 /// What follows from a rule, without what it looks for: all that is needed of most of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,66 +231,78 @@ impl Rule {
         Wanted { rule: number, any, with, without, pattern: pattern.as_deref() }
     }
 
-    /// What the types leave open.
-    pub(super) fn check(&self) -> Result<(), RuleError> {
-        let wrong = |problem: String| Err(RuleError::Rule { id: self.id.clone(), problem });
-        if !is_name(&self.id) {
-            return wrong("an id has letters, digits, dots, hyphens and underscores only".to_owned());
+    /// What its keys and their forms leave open: what is wrong, and with which key.
+    pub(super) fn problems(&self) -> Problems {
+        let mut found = Vec::new();
+        let mut wrong = |key, is_wrong: bool, problem: &dyn Fn() -> String| {
+            if is_wrong {
+                found.push((key, problem()));
+            }
+        };
+        let table = self.table.as_str();
+        wrong("id", !is_name(&self.id), &|| "has letters, digits, dots, hyphens and underscores only".to_owned());
+        wrong("in", self.fields.is_empty(), &|| "names no field".to_owned());
+        let fields = self.table.fields();
+        if let Some(field) = self.fields.iter().find(|f| !fields.contains(f)) {
+            let known: Vec<&str> = fields.iter().map(|f| f.as_str()).collect();
+            let problem =
+                || format!("table {table} does not look at {}: it looks at {}", field.as_str(), one_of(&known));
+            wrong("in", true, &problem);
         }
-        if self.fields.is_empty() {
-            return wrong("`in` names no field".to_owned());
-        }
-        if let Some(field) = self.fields.iter().find(|f| !self.table.fields().contains(f)) {
-            return wrong(format!("`in`: table {} does not look at {field:?}", self.table.as_str()));
-        }
-        if !self.table.takes(&self.gives) {
-            return wrong(format!("`gives`: table {} knows no `{}`", self.table.as_str(), self.gives));
-        }
-        if self.is_wordless() && self.when.is_empty() {
-            return wrong("give `any`, `pattern` or `when`".to_owned());
-        }
-        if self.is_wordless() && self.table != Table::BounceCode && self.when.provider.is_empty() {
-            return wrong(
-                "a rule without words needs a provider in `when`: codes alone belong to bounce_code".to_owned(),
-            );
-        }
-        let bounces = matches!(self.table, Table::BounceCategory | Table::BounceCode);
-        if !self.when.is_empty() && !bounces {
-            return wrong(format!("`when`: table {} asks for words only", self.table.as_str()));
-        }
-        if self.table == Table::BounceCode && !self.is_wordless() {
-            return wrong("table bounce_code knows no words: use bounce_category".to_owned());
-        }
+        let known = self.table.gives();
+        let takes = known.as_ref().map_or_else(|| is_name(&self.gives), |known| known.contains(&self.gives.as_str()));
+        wrong("gives", !takes, &|| {
+            let shown = shown_value(&self.gives).unwrap_or("…");
+            match &known {
+                Some(known) => format!("table {table} knows no `{shown}`: {}", hint(&self.gives, known)),
+                None => "is a name of letters, digits, dots, hyphens and underscores".to_owned(),
+            }
+        });
+        let (wordless, bare) = (self.is_wordless(), self.when.is_empty());
+        wrong("any", wordless && bare, &|| "give `any`, `pattern` or `when`".to_owned());
+        let of_codes = self.table == Table::BounceCode;
+        wrong("when", wordless && !bare && !of_codes && self.when.provider.is_empty(), &|| {
+            "a rule without words needs a provider here: codes alone belong to bounce_code".to_owned()
+        });
+        let of_bounces = of_codes || self.table == Table::BounceCategory;
+        wrong("when", !bare && !of_bounces, &|| format!("table {table} asks for words only"));
+        let words = if self.any.is_empty() { "pattern" } else { "any" };
+        wrong(words, of_codes && !wordless, &|| "table bounce_code knows no words: use bounce_category".to_owned());
         let fits = |field: &Field| match self.gives.as_str() {
             "copy" => *field == Field::Copy,
             "none" => *field == Field::Subject,
             _ => *field != Field::Copy,
         };
-        if self.table == Table::Report && !self.fields.iter().all(fits) {
-            return wrong(format!("`{}` does not go with what `in` names", self.gives));
+        wrong("gives", takes && self.table == Table::Report && !self.fields.iter().all(fits), &|| {
+            format!("`{}` does not go with what `in` names", self.gives)
+        });
+        for (key, list) in [("any", &self.any), ("with", &self.with), ("without", &self.without)] {
+            let short = list.iter().any(|p| Folded::new(opened(p).0).text.chars().count() < 2);
+            wrong(key, short, &|| "a phrase needs at least two characters".to_owned());
+            wrong(key, wordless && key != "any" && !list.is_empty(), &|| {
+                "stands beside the words of `any` or `pattern`".to_owned()
+            });
         }
-        let phrases = || self.any.iter().chain(&self.with).chain(&self.without);
-        if phrases().any(|p| Folded::new(opened(p).0).text.chars().count() < 2) {
-            return wrong("a phrase needs at least two characters".to_owned());
-        }
-        if self.is_wordless() && !(self.with.is_empty() && self.without.is_empty()) {
-            return wrong("`with` and `without` stand beside the words of `any` or `pattern`".to_owned());
-        }
-        if !(0.0..=1.0).contains(&self.confidence) {
-            return wrong("`confidence` is a number from 0 to 1".to_owned());
-        }
+        let sure = (0.0..=1.0).contains(&self.confidence);
+        wrong("confidence", !sure, &|| "is a number from 0 to 1".to_owned());
         if let Some(code) = self.when.status.iter().find(|c| !is_status(c)) {
-            return wrong(format!("`when.status`: `{code}` is none of 5.7.1, x.7.1, 5.7., 5.7.6??"));
+            wrong("when", true, &|| format!("`status`: `{code}` is none of 5.7.1, x.7.1, 5.7., 5.7.6??"));
         }
         if let Some(code) = self.when.smtp.iter().find(|c| !matches!(c, 2 | 4 | 5 | 200..600)) {
-            return wrong(format!("`when.smtp`: {code} is neither a reply code nor 2, 4 or 5 for a class"));
+            wrong("when", true, &|| format!("`smtp`: {code} is neither a reply code nor 2, 4 or 5 for a class"));
         }
-        if let Some(command) = self.when.command.iter().find(|c| !COMMANDS.contains(&c.as_str())) {
-            return wrong(format!("`when.command`: `{command}` is none of {}", COMMANDS.join(", ")));
+        if let Some(Err(error)) = self.pattern.as_deref().map(pattern::check) {
+            wrong("pattern", true, &|| format!("is no regular expression that this program takes: {}", reason(&error)));
         }
-        let tried = self.pattern.as_deref().map_or(Ok(()), pattern::check);
-        tried.map_err(|source| RuleError::Pattern { id: self.id.clone(), source })
+        found
     }
+}
+
+/// Why a pattern is none, on one line: the last says it, those before it draw where.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// Commands that `when` may name.
@@ -272,7 +320,38 @@ fn is_status(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, When, is_code, is_status};
+    use super::{CONDITIONS, Facts, KEYS, Key, Rule, Table, When, is_code, is_status};
+    use std::collections::BTreeSet;
+
+    /// What is written and what is read know the same keys.
+    #[test]
+    fn keys_are_those_of_the_types() {
+        let words = || vec!["x".to_owned()];
+        let when = When { provider: words(), status: words(), smtp: vec![5], command: words() };
+        let rule = Rule {
+            id: String::new(),
+            table: Table::Report,
+            gives: String::new(),
+            fields: Vec::new(),
+            when,
+            any: words(),
+            pattern: Some(String::new()),
+            with: words(),
+            without: words(),
+            language: Some(String::new()),
+            confidence: 1.0,
+            example: String::new(),
+            source: String::new(),
+        };
+        let names = |value: &serde_json::Value| value.as_object().expect("an object").keys().cloned().collect();
+        let known = |keys: &[Key]| keys.iter().map(|key| key.name.to_owned()).collect();
+        let written = serde_json::to_value(&rule).expect("JSON");
+        let same: [(BTreeSet<String>, BTreeSet<String>); 2] =
+            [(names(&written), known(KEYS)), (names(&written["when"]), known(CONDITIONS))];
+        for (written, known) in same {
+            assert_eq!(written, known);
+        }
+    }
 
     #[test]
     fn codes_of_a_condition() {

@@ -58,6 +58,26 @@ pub enum Field {
     EnhancedSubject,
 }
 
+impl Field {
+    /// The name as rule files carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Body => "body",
+            Self::Copy => "copy",
+            Self::Diagnostic => "diagnostic",
+            Self::Domain => "domain",
+            Self::Host => "host",
+            Self::From => "from",
+            Self::To => "to",
+            Self::Enhanced => "enhanced",
+            Self::Reply => "reply",
+            Self::EnhancedSubject => "enhanced_subject",
+        }
+    }
+}
+
 impl Table {
     /// Every table, by name.
     pub const ALL: [Self; 10] = [

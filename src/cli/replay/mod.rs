@@ -8,7 +8,7 @@ mod progress;
 mod publish;
 
 use super::archived::{self, FromArchive, Shown};
-use super::exit::{configuration, fail};
+use super::exit::{configuration, fail, refused};
 use super::setup::{resolver, rules_with};
 use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
@@ -430,7 +430,7 @@ fn lines(config: Option<&Config>, args: &Args) -> Result<(Line, Option<Before>),
                 vec![(path.display().to_string(), text)]
             };
             let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();
-            let rules = Rules::with_extra(&files, policy).map(Arc::new).map_err(|e| wrong(&e))?;
+            let rules = Rules::with_extra(&files, policy).map(Arc::new).map_err(|error| refused(&error))?;
             let mut settings = settings(config, args);
             settings.auth = None;
             let line = Line::new(settings, rules, Arc::new(Recorded::default())).map_err(|e| wrong(&e))?;

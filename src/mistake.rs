@@ -1,15 +1,15 @@
-//! A mistake in the file: where it stands and what to do. And the words for what is found there.
+//! A mistake in a file that a person wrote: where it stands and what to do. And the words for what is found there.
 
 use std::fmt;
 use std::path::Path;
 
 /// The most mistakes that one report holds.
-pub(super) const MAX_MISTAKES: usize = 100;
+pub(crate) const MAX_MISTAKES: usize = 100;
 
 /// The longest text that a message repeats.
 const MAX_SHOWN: usize = 40;
 
-/// One mistake in a configuration file. It never holds a secret: texts that come from the
+/// One mistake, in the configuration or a file of rules. It never holds a secret: texts that come from the
 /// environment, run over several lines or may be a key and its value run together are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -17,7 +17,7 @@ pub struct Mistake {
     pub line: Option<u32>,
     /// Counted from 1, in characters.
     pub column: Option<u32>,
-    /// Which setting: `mailbox replies: retention`, `limits.pipeline`.
+    /// Which setting: `mailbox replies: retention`, `limits.pipeline`, `rule auto_reply.ours: gives`.
     pub setting: Option<String>,
     /// What is wrong, and what to write instead.
     pub problem: String,
@@ -25,13 +25,13 @@ pub struct Mistake {
 
 /// A place in the text, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub line: u32,
     pub column: u32,
 }
 
 impl Mistake {
-    pub(super) fn new(place: Place, setting: Option<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(place: Place, setting: Option<String>, problem: impl Into<String>) -> Self {
         Self { line: Some(place.line), column: Some(place.column), setting, problem: problem.into() }
     }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Mistake {
 }
 
 /// All mistakes, one a line; with more than one, a line before them says how many.
-pub(super) fn report(file: &Path, mistakes: &[Mistake]) -> String {
+pub(crate) fn report(file: &Path, mistakes: &[Mistake]) -> String {
     let mut text = String::new();
     if mistakes.len() > 1 {
         text = format!("{}: {} mistakes\n", file.display(), mistakes.len());
@@ -67,24 +67,24 @@ pub(super) fn report(file: &Path, mistakes: &[Mistake]) -> String {
 
 /// Mistakes without repetitions, in the order of the file.
 #[derive(Debug, Default)]
-pub(super) struct Mistakes(Vec<Mistake>);
+pub(crate) struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    pub(super) fn push(&mut self, mistake: Mistake) {
+    pub(crate) fn push(&mut self, mistake: Mistake) {
         if !self.is_full() && !self.0.contains(&mistake) {
             self.0.push(mistake);
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= MAX_MISTAKES
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn sorted(mut self) -> Vec<Mistake> {
+    pub(crate) fn sorted(mut self) -> Vec<Mistake> {
         let full = self.is_full();
         self.0.sort_by_key(|m| (m.line, m.column));
         if full {
@@ -96,21 +96,21 @@ impl Mistakes {
 }
 
 /// The known name that is close enough to have been meant.
-pub(super) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     if given.len() > MAX_SHOWN {
         return None;
     }
     let given = given.to_ascii_lowercase();
     known
         .iter()
-        .map(|name| (strsim::damerau_levenshtein(&given, name), *name))
+        .map(|name| (strsim::damerau_levenshtein(&given, &name.to_ascii_lowercase()), *name))
         .filter(|(distance, name)| *distance <= name.len().max(given.len()) / 2)
         .min()
         .map(|(_, name)| name)
 }
 
 /// `known` as a phrase: `a, b or c`.
-pub(super) fn one_of(known: &[&str]) -> String {
+pub(crate) fn one_of(known: &[&str]) -> String {
     match known {
         [] => "nothing".to_owned(),
         [one] => (*one).to_owned(),
@@ -120,12 +120,17 @@ pub(super) fn one_of(known: &[&str]) -> String {
 
 /// A key that can be repeated. A colon that is missing makes one text of a key and its secret
 /// value, so only what looks like a key is shown.
-pub(super) fn shown_key(key: &str) -> Option<&str> {
+pub(crate) fn shown_key(key: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (!key.is_empty() && key.len() <= MAX_SHOWN && key.chars().all(plain)).then_some(key)
 }
 
 /// A value that is short enough to be repeated.
-pub(super) fn shown_value(text: &str) -> Option<&str> {
+pub(crate) fn shown_value(text: &str) -> Option<&str> {
     (text.len() <= MAX_SHOWN && !text.contains(char::is_control)).then_some(text)
+}
+
+/// Words for a name that is none of `known`: the one that was probably meant, or all.
+pub(crate) fn hint(given: &str, known: &[&str]) -> String {
+    nearest(given, known).map_or_else(|| format!("choose {}", one_of(known)), |name| format!("did you mean `{name}`?"))
 }
