@@ -336,7 +336,19 @@ impl Line {
         match store.read(&place.mailbox, &raw.digest()) {
             Ok(Some(record)) => return Some(record),
             Ok(None) => {
-                tracing::warn!(digest = %raw.digest(), "no DNS answers were recorded for this mail: it is not checked");
+                // Copies with other line ends have another digest, and so are another mail, with events of another id.
+                let other = with_other_line_ends(raw).map(|octets| Digest::of(&octets));
+                let recorded = other.filter(|other| matches!(store.read(&place.mailbox, other), Ok(Some(_))));
+                let digest = raw.digest();
+                if let Some(recorded) = recorded {
+                    tracing::warn!(
+                        %digest, %recorded,
+                        "DNS answers were recorded for this mail with other line ends only: it is not checked; give it \
+                         with the line ends that it came with (on the way they are CR LF)"
+                    );
+                } else {
+                    tracing::warn!(%digest, "no DNS answers were recorded for this mail: it is not checked");
+                }
             }
             Err(error) => {
                 let reason = Failure::new(FailureClass::Temporary, &error).message;
@@ -407,4 +419,23 @@ impl Line {
 /// The date of the newest Received line: what the server that stored the mail wrote.
 fn delivered_at(mail: &Mail<'_>) -> Option<DateTime<Utc>> {
     mail.headers_raw("Received").next().and_then(|line| received_date(&line))
+}
+/// The same mail as a program on another system writes it; nothing of one that was cut off.
+fn with_other_line_ends(raw: &RawMail) -> Option<Vec<u8>> {
+    let octets = raw.bytes();
+    let crlf = to_crlf(octets);
+    if raw.is_cut() {
+        return None;
+    }
+    if *crlf != *octets {
+        return Some(crlf.into_owned());
+    }
+    let lines = octets.split_inclusive(|octet| *octet == b'\n');
+    Some(
+        lines
+            .flat_map(|line| line.strip_suffix(b"\r\n").map_or([line, b""], |text| [text, b"\n"]))
+            .flatten()
+            .copied()
+            .collect(),
+    )
 }

@@ -55,6 +55,17 @@ async fn the_same_events_without_the_zone() {
         without.extend_from_slice(&output.stdout);
         assert!(String::from_utf8_lossy(&output.stderr).contains("is not checked"));
     }
+    // A copy with the line ends of Unix is another mail, and what was recorded for the first one is named.
+    let mail = fs::read(path(MAILBOXES[0]).join("0000.eml")).or_else(|_| {
+        let first = fs::read_dir(path(MAILBOXES[0])).expect("is there").next().expect("a mail").expect("is read");
+        fs::read(first.path())
+    });
+    let mail = String::from_utf8_lossy(&mail.expect("is read")).replace("\r\n", "\n");
+    fs::write(path("lf.eml"), mail).expect("writes");
+    let replay = ["replay", "--config", "c.yaml", "--mailbox", MAILBOXES[0], "--dns-record", "answers", "lf.eml"];
+    let output = program(&replay, folder.path()).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("recorded for this mail with other line ends"), "{said}");
     let replayed = by_id(lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()));
     let brokers = broker.bootstrap();
     let count = replayed.len();
