@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod message;
 mod mistake;
 pub mod pipeline;
+mod plural;
 pub mod pop3;
 pub mod report;
 pub mod schedule;

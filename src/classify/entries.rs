@@ -182,7 +182,9 @@ impl File<'_> {
             }
         }
         is_right &= wrong.is_empty();
-        wrong.into_iter().for_each(|mistake| self.found.push(mistake));
+        for mistake in wrong {
+            self.found.push(mistake);
+        }
         is_right
     }
 }

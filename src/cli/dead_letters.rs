@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::event::DeadLetter;
 use crate::message::{Digest, RawMail, to_crlf};
 use crate::pipeline::{Failure, FailureClass};
+use crate::plural::count;
 use crate::sink::read_to_end;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -78,7 +79,7 @@ impl Letters {
             out.write_all(b"\n")?;
         }
         if self.strange > 0 {
-            complain!("note: {} records of the topic are no dead letters", self.strange);
+            complain!("note: no dead letter is in {} of the topic", count(self.strange, "record"));
         }
         out.flush()?;
         Ok(in_order.iter().filter_map(|letter| Digest::parse(&letter.data.digest_sha256)).collect())

@@ -8,6 +8,7 @@ use crate::config::{self, Config};
 use crate::event::{AddressMode, Party, partition_key};
 use crate::message::{Address, Mail, Mentions, to_crlf};
 use crate::pipeline::{Failure, FailureClass, policy};
+use crate::plural::count;
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -111,7 +112,7 @@ async fn archived(config: &Config, args: &Args) -> Result<Exit, Failure> {
         }
     }
     let done = if args.yes { "removed" } else { "found, nothing is removed without --yes" };
-    say!("  {looked_at} mails looked through, {found} {done}");
+    say!("  {} looked through, {found} {done}", count(looked_at, "mail"));
     Ok(if unread == 0 { Exit::Success } else { Exit::Temporary })
 }
 

@@ -5,6 +5,7 @@ use super::{Exit, replay, table};
 use crate::classify::{BouncePolicy, Case, Field, Rule, Rules, Shadow, Table, cases, classify};
 use crate::config::{self, Secrets};
 use crate::message::{Mail, to_crlf};
+use crate::plural::count;
 use clap::Subcommand;
 use comfy_table::Cell;
 use std::path::{Path, PathBuf};
@@ -196,12 +197,8 @@ fn check(files: &Files) -> Exit {
     if faults.is_empty() && dead == 0 { Exit::Success } else { Exit::Configuration }
 }
 
-fn of(what: &str, count: usize) -> String {
-    match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        more => format!("{more} {what}s"),
-    }
+fn of(what: &str, number: usize) -> String {
+    if number == 0 { format!("no {what}s") } else { count(number, what) }
 }
 
 fn test(args: &Test) -> Exit {
@@ -245,7 +242,7 @@ fn run(cases: &[(u32, Case)], rules: &Rules, path: &Path) -> bool {
             say!("{}:{line}: {difference} ({rule}): {text}", path.display());
         }
     }
-    say!("{}: {} cases, {}", path.display(), cases.len(), of("difference", wrong));
+    say!("{}: {}, {}", path.display(), count(cases.len(), "case"), of("difference", wrong));
     wrong == 0
 }
 
@@ -317,6 +314,6 @@ async fn coverage(args: &Coverage) -> Exit {
             ]);
         }
     }
-    say!("{out}\n{mails} mails");
+    say!("{out}\n{}", count(mails, "mail"));
     exit
 }

@@ -8,6 +8,7 @@ use crate::classify::{Rival, WhyNot};
 use crate::event::{
     Auth, AuthResult, AuthWord, BoundaryWord, Correlation, CorrelationStatus, Evidence, Failure, TimeSource, Verdict,
 };
+use crate::plural::count;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -81,17 +82,13 @@ fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn plural(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
 /// Writes an explanation.
 pub fn write(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result<()> {
     let digest: String = it.digest_sha256.chars().take(12).collect();
     let facts = format!(
-        "{} octets, {}, digest {digest}, rules {}",
-        it.size_bytes,
-        plural(it.verdicts.len(), "event"),
+        "{}, {}, digest {digest}, rules {}",
+        count(it.size_bytes, "octet"),
+        count(it.verdicts.len(), "event"),
         it.ruleset_version
     );
     writeln!(out, "{}  {}", paint.tone(Tone::Strong, &clean(&it.origin)), paint.tone(Tone::Dim, &facts))?;
@@ -112,7 +109,7 @@ pub fn write(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result
     }
     for part in &it.outline {
         let mut line = format!("{}{}", "  ".repeat(part.depth as usize), clean(&part.mime_type));
-        let _ = write!(line, ", {} octets", part.octets);
+        let _ = write!(line, ", {}", count(part.octets, "octet"));
         for more in part.charset.iter().chain(&part.name) {
             let _ = write!(line, ", {}", clean(more));
         }
@@ -392,7 +389,7 @@ fn walk(out: &mut impl Write, it: &Explanation, paint: Paint) -> io::Result<()> 
     };
     wrapped(out, "    ", "    ", end, paint)?;
     if it.walk.below > 0 {
-        let below = plural(it.walk.below as usize, "Received line");
+        let below = count(it.walk.below as usize, "Received line");
         writeln!(out, "    {}", paint.tone(Tone::Dim, &format!("{below} below: whatever the sender wrote")))?;
     }
     Ok(())
@@ -443,7 +440,7 @@ fn auth(out: &mut impl Write, auth: Option<&Auth>, paint: Paint) -> io::Result<(
     }
     if let Some(arc) = &auth.arc {
         let reason = arc.reason.as_deref().map(|r| format!(": {}", clean(r))).unwrap_or_default();
-        let sets = plural(arc.sets as usize, "set");
+        let sets = count(arc.sets as usize, "set");
         writeln!(out, "    ARC    {}, {sets}{reason}", result_word(arc.result, paint))?;
     }
     if let Some(theirs) = &auth.receiver {

@@ -53,7 +53,11 @@ pub(super) async fn fetch_round(
         pass.settled.leave(mail);
     }
     if round.broken.is_none() && judged < fetched.mails {
-        let message = format!("{} mails could not be judged: they stay in the mailbox", fetched.mails - judged);
+        let left = fetched.mails - judged;
+        let message = match left {
+            1 => "1 mail could not be judged: it stays in the mailbox".to_owned(),
+            _ => format!("{left} mails could not be judged: they stay in the mailbox"),
+        };
         round.broken = Some(Failure { class: FailureClass::Internal, message }.into());
     }
     // A sink that fails is the reason why the fetching ended, not the other way round.

@@ -5,6 +5,7 @@
 //! once the rules know it, the limits are raised, or a person says yes.
 
 use crate::config::{Guards, Retention, Share, Start};
+use crate::plural::count;
 use std::fmt;
 
 /// Shares say nothing about fewer mails.
@@ -49,13 +50,13 @@ impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number { deletes, listed, limit } => {
-                write!(f, "the run would delete {deletes} of {listed} mails, more than {limit}")
+                write!(f, "the run would delete {deletes} of {}, more than {limit}", count(*listed, "mail"))
             }
             Self::Share { deletes, listed, limit } => {
-                write!(f, "the run would delete {deletes} of {listed} mails, more than {limit}")
+                write!(f, "the run would delete {deletes} of {}, more than {limit}", count(*listed, "mail"))
             }
             Self::Unclassified { unclassified, deletes, limit } => {
-                write!(f, "of {deletes} mails to delete {unclassified} are unclassified, more than {limit}")
+                write!(f, "of {} to delete {unclassified} are unclassified, more than {limit}", count(*deletes, "mail"))
             }
         }
     }

@@ -186,7 +186,7 @@ fn timeline(out: &mut String, report: &Report) {
     );
     for step in &report.timeline {
         let form = if report.timeline_step == "day" { "%Y-%m-%d" } else { "%Y-%m-%d %H:00" };
-        let mut says = format!("{}: {} events", step.from.format(form), sum(step));
+        let mut says = format!("{}: {}", step.from.format(form), crate::plural::count(sum(step), "event"));
         for (kind, count) in &step.events {
             let _ = write!(says, ", {count} {}", title(*kind));
         }

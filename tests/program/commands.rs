@@ -245,17 +245,20 @@ fn rules_are_listed_checked_and_tried() {
 }
 
 #[test]
-fn wrong_rules_are_told_in_one_line() {
+fn wrong_rules_are_told_with_their_lines() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("wrong.toml");
     let table = [
-        (OUR_RULES.replace("mailbox_disabled", "gone"), "table bounce_category knows no `gone`"),
+        (
+            OUR_RULES.replace("mailbox_disabled", "mailbox_disable"),
+            "knows no `mailbox_disable`: did you mean `mailbox_disabled`?",
+        ),
         (
             OUR_RULES.replace("any = [\"access denied\"]", "pattern = \"(\""),
             "no regular expression that this program takes",
         ),
         (OUR_RULES.replace("example = \"550 5.7.1 Access denied\"", "example = \"no\""), "its example does not hit it"),
-        ("[[rule]]\nid = 1\n".to_owned(), "not a rule file"),
+        ("[[rule]]\nid = 1\n".to_owned(), "wrong.toml:2:6: rule 1: id: expected a text in quotes"),
     ];
     for (text, words) in table {
         fs::write(&path, &text).expect("writes");

@@ -218,7 +218,7 @@ fn what_other_rules_would_change_is_shown_with_the_mails() {
     for words in [
         "1  bounce hard mailbox_unknown → bounce soft mailbox_full",
         "2.eml  bounce_category.mailbox_unknown.user_unknown → bounce_category.ours",
-        "2 mails: 1 events stay what they were, 1 differ",
+        "2 mails: 1 event stays what it was, 1 differs",
     ] {
         assert!(text.contains(words), "{words} in\n{text}");
     }
@@ -288,7 +288,12 @@ fn publishing_asks_first_and_gives_new_ids_only_to_what_changed() {
     let asked = run(&[args.as_slice(), &["--publish"]].concat());
     let said = String::from_utf8_lossy(&asked.stderr).into_owned();
     assert_eq!(asked.status.code(), Some(64), "{said}");
-    for words in ["topic t at", "2 files", "an id of their own and `supersedes`", "Nothing was published", "--yes"] {
+    for words in [
+        "topic t at",
+        "2 files",
+        "an id of their own and `supersedes`",
+        "error: nothing was published, because --yes is missing",
+    ] {
         assert!(said.contains(words), "{words} in {said}");
     }
 

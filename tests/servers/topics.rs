@@ -103,7 +103,7 @@ fn topics_are_made_on_request_only_and_a_topic_is_a_ledger() {
     let (code, text) = run(&["check", "--create-topics"], &keep);
     assert_eq!(code, Some(0), "{text}");
     for made in
-        ["t, 6 partitions, 1 replicas", "t.dead, 1 partitions", "t.runs, 1 partitions", "t.ledger, 6 partitions"]
+        ["t, 6 partitions, 1 replica", "t.dead, 1 partition, ", "t.runs, 1 partition, ", "t.ledger, 6 partitions"]
     {
         assert!(text.contains(&format!("created        {made}")), "{made}: {text}");
     }

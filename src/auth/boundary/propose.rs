@@ -12,6 +12,7 @@ use super::{Passage, address, is_localhost, matches_host, walk};
 use crate::auth::authres::{self, is_receivers_line};
 use crate::config::{AuthresPlace, Network, Trust};
 use crate::message::Mail;
+use crate::plural::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -416,7 +417,7 @@ fn notes(out: &Proposal, mails: &[(&Mail<'_>, Chain)], trust: &Trust) -> Vec<Str
         return notes;
     }
     if out.found < out.mails {
-        notes.push(format!("With these lines the client is found in {} of {} mails.", out.found, out.mails));
+        notes.push(format!("With these lines the client is found in {} of {}.", out.found, count(out.mails, "mail")));
     }
     // One client for everyone is no sender: it stands between us and them.
     let mut clients: BTreeMap<IpAddr, BTreeSet<&str>> = BTreeMap::new();
@@ -458,8 +459,9 @@ impl Proposal {
         let mut out = String::new();
         let _ = writeln!(
             out,
-            "# From {} mails of {} unrelated senders. Whoever is listed here is believed: check each line.",
-            self.mails, self.senders
+            "# From {} of {}. Whoever is listed here is believed: check each line.",
+            count(self.mails, "mail"),
+            count(self.senders, "unrelated sender")
         );
         for note in &self.notes {
             let _ = writeln!(out, "# {note}");
@@ -484,7 +486,7 @@ impl Proposal {
 
 impl<T> Proposed<T> {
     fn support(&self, of: usize) -> String {
-        format!("{} of {of} mails, {} senders", self.mails, self.senders)
+        format!("{} of {}, {}", self.mails, count(of, "mail"), count(self.senders, "sender"))
     }
 }
 

@@ -4,6 +4,7 @@ use super::report::Section;
 use crate::cli::setup::look;
 use crate::config::Config;
 use crate::pipeline::Failure;
+use crate::plural::count;
 use crate::sink::{KafkaError, KafkaFacts, Purpose, create_topics, judge, settings_of, wanted};
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ async fn all(section: &mut Section, config: &Config, create: bool) -> Result<(),
         let wanted: Vec<(String, Purpose)> = topics.iter().filter(|(name, _)| !there(name)).cloned().collect();
         let made = create_topics(&config.kafka, &wanted, facts.brokers, CREATE_WAIT).await?;
         for (name, partitions, copies) in made {
-            section.fact("created", &format!("{name}, {partitions} partitions, {copies} replicas"));
+            let (partitions, copies) = (count(partitions, "partition"), count(copies, "replica"));
+            section.fact("created", &format!("{name}, {partitions}, {copies}"));
         }
         (facts, missing) = described(config, &topics).await?;
     }
@@ -46,11 +48,11 @@ async fn all(section: &mut Section, config: &Config, create: bool) -> Result<(),
     for topic in &facts.topics {
         let Some((name, purpose)) = topics.iter().find(|(name, _)| *name == topic.name) else { continue };
         let copies = if topic.replicas == topic.in_sync {
-            format!("{} replicas", topic.replicas)
+            count(topic.replicas, "replica")
         } else {
-            format!("{} replicas, {} in sync", topic.replicas, topic.in_sync)
+            format!("{}, {} in sync", count(topic.replicas, "replica"), topic.in_sync)
         };
-        section.fact("topic", &format!("{name}, {} partitions, {copies}", topic.partitions));
+        section.fact("topic", &format!("{name}, {}, {copies}", count(topic.partitions, "partition")));
         let known = settings.as_ref().and_then(|all| all.get(name)).cloned().unwrap_or_default();
         let judged = judge(*purpose, topic, &known);
         if let Some(problem) = judged.problem {

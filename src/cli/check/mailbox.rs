@@ -4,6 +4,7 @@ use super::report::Section;
 use super::trust;
 use crate::config::{Limits, Mailbox, Retention, Tls};
 use crate::pipeline::{Access, Broken};
+use crate::plural::count;
 use crate::pop3::certificate::Certificate;
 use crate::pop3::{Client, Method};
 use chrono::{DateTime, Utc};
@@ -48,7 +49,7 @@ fn connection(section: &mut Section, mailbox: &Mailbox, client: &Client) {
     section.fact("certificate", &format!("for {}, issued by {}", certificate.names.join(", "), certificate.issuer));
     let Some(end) = DateTime::<Utc>::from_timestamp(certificate.not_after, 0) else { return };
     let days = (end - Utc::now()).num_days();
-    section.fact("", &format!("valid until {} ({days} days)", end.format("%Y-%m-%d")));
+    section.fact("", &format!("valid until {} ({})", end.format("%Y-%m-%d"), count(days, "day")));
     if days < SOON_DAYS {
         section.note("the certificate ends soon, and then no mail is fetched: tell who runs the server");
     }
@@ -77,7 +78,8 @@ async fn contents(
     let without = mails.iter().filter(|m| m.uidl.is_none()).count();
     if without > 0 {
         section.note(&format!(
-            "{without} mails have no unique id: they are known by their digests and fetched again in every run"
+            "without a unique id: {}, known by the digest and fetched again in every run",
+            count(without, "mail")
         ));
     }
     let largest = mails.iter().map(|m| m.size).max().unwrap_or(0);

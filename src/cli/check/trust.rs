@@ -8,6 +8,7 @@ use crate::auth::boundary::{find, propose};
 use crate::config::Mailbox;
 use crate::event::BoundaryWord;
 use crate::message::Mail;
+use crate::plural;
 use crate::pop3::{Client, Listed, Pop3Error};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -47,7 +48,8 @@ pub async fn check(
     }
     let found = heads.len() - unknown.values().sum::<usize>();
     if set {
-        let mut text = format!("the SMTP client of {found} of the newest {} mails is known", heads.len());
+        let mut text =
+            format!("the SMTP client of {found} of the newest {} is known", plural::count(heads.len(), "mail"));
         for (why, count) in &unknown {
             // Writing into a String cannot fail.
             let _ = write!(text, "; {count}: {}", said(*why));

@@ -2,6 +2,7 @@
 
 use crate::event::{Event, Verdict, details};
 use crate::explain::text::clean;
+use crate::plural::count;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -151,7 +152,15 @@ impl Diff {
                 writeln!(out, "        and {} more (--diff-mails {} shows them)", mails.len() - most, mails.len())?;
             }
         }
-        writeln!(out, "{} mails: {} events stay what they were, {} differ", self.mails, self.same, self.moved())
+        let stay = match self.same {
+            1 => "1 event stays what it was".to_owned(),
+            same => format!("{same} events stay what they were"),
+        };
+        let differ = match self.moved() {
+            1 => "1 differs".to_owned(),
+            several => format!("{several} differ"),
+        };
+        writeln!(out, "{}: {stay}, {differ}", count(self.mails, "mail"))
     }
 
     /// Writes it for a program.
@@ -190,7 +199,7 @@ mod tests {
                 "b.eml  no rule → r3",
                 "1  reply → auto_reply",
                 "b.eml  r1 → r2",
-                "2 mails: 1 events stay what they were, 2 differ"
+                "2 mails: 1 event stays what it was, 2 differ"
             ]
         );
     }

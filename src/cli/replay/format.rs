@@ -4,6 +4,7 @@ use crate::cli::table;
 use crate::event::run::kinds;
 use crate::event::{Event, Kind, Verdict, details};
 use crate::explain::text::clean;
+use crate::plural::count;
 use comfy_table::{Cell, Table};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -130,7 +131,7 @@ impl<W: Write> Printer<W> {
             Format::Json => self.out.write_all(b"[]\n")?,
             Format::Csv if !self.begun => writeln!(self.out, "{}", FIELDS.join(","))?,
             Format::Table => {
-                writeln!(self.out, "{}\n{} mails, events: {}", self.table, self.mails, kinds(&self.kinds))?;
+                writeln!(self.out, "{}\n{}, events: {}", self.table, count(self.mails, "mail"), kinds(&self.kinds))?;
             }
             _ => {}
         }

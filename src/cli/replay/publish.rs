@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::ledger::MemoryLedger;
 use crate::message::{Digest, Digester};
 use crate::pipeline::{Failure, FailureClass, Worker};
+use crate::plural::count;
 use crate::sink::Outcome;
 use crate::telemetry::Metrics;
 use chrono::Utc;
@@ -31,7 +32,7 @@ const WAITING: usize = 1_000;
 #[command(next_help_heading = "Publishing")]
 pub struct Publishing {
     /// Publish the events to the configuration's topic instead of printing them. Without --yes it only says what
-    /// would go where.
+    /// would go where, publishes nothing and ends with exit code 64.
     #[arg(long, requires = "config", conflicts_with = "explain")]
     pub publish: bool,
     /// Yes, publish.
@@ -119,7 +120,7 @@ pub async fn main(args: &Args, config: &Config, mut replay: Replay) -> Result<Ex
         return Err(Exit::Usage);
     }
     let (mails, events) = done.map_err(|failure| fail(&failure))?;
-    complain!("published {events} events of {mails} mails to {}", config.kafka.topic);
+    complain!("published {} of {} to {}", count(events, "event"), count(mails, "mail"), config.kafka.topic);
     Ok(exit)
 }
 
@@ -137,14 +138,35 @@ fn say(args: &Args, config: &Config, replay: &Replay, mark: &Mark) {
         }
     };
     complain!("This would publish the events of these mails:");
-    complain!("  from      {} files, {} octets", replay.sources.len(), replay.octets());
+    complain!("  from      {}", origin(args, replay));
     complain!("  to        topic {} at {}", config.kafka.topic, config.kafka.brokers.join(", "));
-    complain!("  as        mailbox {}, with data.ingest.replay: true", replay.judge.place.mailbox);
+    let mailbox = &replay.judge.place.mailbox;
+    let mailbox = args.from.archive.as_ref().map_or(format!("mailbox {mailbox}"), |_| "the mailbox of each".to_owned());
+    complain!("  as        {mailbox}, with data.ingest.replay: true");
     complain!("  ids       {ids}");
     if mark.mails > 0 {
-        complain!("  goes on   behind the {} mails that were published already", mark.mails);
+        complain!("  goes on   behind {} that --resume knows as published", count(mark.mails, "mail"));
     }
-    complain!("Nothing was published. Look at the events without --publish first; then say --yes.");
+    complain!(
+        "error: nothing was published, because --yes is missing: look at the events without --publish, then add it"
+    );
+}
+
+/// Where the mails are.
+fn origin(args: &Args, replay: &Replay) -> String {
+    if let Some(location) = &args.from.archive {
+        return match args.from.digest.len() {
+            0 => format!("the archive {location}"),
+            mails => format!("the archive {location}, {}", count(mails, "mail")),
+        };
+    }
+    match (args.paths.len(), args.uidl.len()) {
+        (0, mails) => format!("the mailbox itself, {}", count(mails, "mail")),
+        (_, 0) => format!("{}, {}", count(replay.sources.len(), "file"), count(replay.octets(), "octet")),
+        (_, mails) => {
+            format!("{} and {} of the mailbox itself", count(replay.sources.len() - 1, "file"), count(mails, "mail"))
+        }
+    }
 }
 
 /// An event whose verdict is another one now gets an id of its own, the same on every replay, and names the first.
@@ -187,7 +209,8 @@ async fn publish(
                 Outcome::Failed(reason) | Outcome::Lost(reason) | Outcome::Fenced(reason) => {
                     let advice = if file.is_some() { "start again with the same --resume" } else { "start again" };
                     let message = format!(
-                        "Kafka does not take events ({reason}): {mails} mails were published in this run; {advice}"
+                        "Kafka does not take events ({reason}): published in this run: {}; {advice}",
+                        count(mails, "mail")
                     );
                     return Err(Failure { class: FailureClass::Kafka, message });
                 }
@@ -199,7 +222,11 @@ async fn publish(
         if let Some(file) = &file {
             write(file, &mark).map_err(|error| Failure {
                 class: FailureClass::Temporary,
-                message: format!("{} cannot be written ({error}): {} mails were published", file.display(), mark.mails),
+                message: format!(
+                    "{} cannot be written ({error}): published are {}",
+                    file.display(),
+                    count(mark.mails, "mail")
+                ),
             })?;
         }
     }
