@@ -31,7 +31,8 @@ impl Source for LiveMailbox {
         };
         for (uidl, raw) in mails {
             let origin = format!("pop3://{}/{uidl}", self.mailbox.name);
-            out.mail(Found { origin, raw, mailbox: Some(self.mailbox.name.clone()), uidl: Some(uidl) })?;
+            let mailbox = Some(self.mailbox.name.clone());
+            out.mail(Found { mailbox, uidl: Some(uidl), ..Found::at(origin, raw) })?;
         }
         for uidl in missing {
             let why = io::Error::other("the mailbox has no mail with this id: `check` says how many it has");

@@ -11,12 +11,15 @@ mod archive;
 mod collect;
 mod file;
 mod folder;
+mod kept;
 mod mailbox;
 mod mbox;
 
 pub use folder::{StandardInput, find};
+pub use kept::KeptMails;
 pub use mailbox::LiveMailbox;
 
+use crate::auth::dns::Recorded;
 use crate::message::RawMail;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -34,13 +37,15 @@ pub struct Found {
     pub mailbox: Option<String>,
     /// The server's id of it there.
     pub uidl: Option<String>,
+    /// The DNS answers of its day, where the source has them.
+    pub answers: Option<Recorded>,
 }
 
 impl Found {
     /// A mail of which only the place is known.
     #[must_use]
     pub fn at(origin: String, raw: RawMail) -> Self {
-        Self { origin, raw, mailbox: None, uidl: None }
+        Self { origin, raw, mailbox: None, uidl: None, answers: None }
     }
 }
 

@@ -104,6 +104,29 @@ async fn what_was_archived_gives_the_same_events_without_the_zone() {
     assert_eq!(none.status.code(), Some(75));
     assert!(stderr(&none).contains("no such mail"), "{}", stderr(&none));
 
+    // All of it compared with a saved run, and one mail published again.
+    let saved = program(&["replay", "--config", "c.yaml", "--archive", "kept"], folder.path()).await.stdout;
+    fs::write(path("saved.jsonl"), saved).expect("writes");
+    let compare = ["replay", "--config", "c.yaml", "--archive", "kept", "--diff", "saved.jsonl"];
+    let compared = program(&compare, folder.path()).await;
+    let said = String::from_utf8_lossy(&compared.stdout).into_owned() + &stderr(&compared);
+    assert!(said.ends_with(&format!("{} events stay what they were, 0 differ\n", replayed.len())), "{said}");
+    let publish = ["replay", "--config", "c.yaml", "--archive", "kept", "--digest", name, "--publish"];
+    let asked = program(&publish, folder.path()).await;
+    assert_eq!(asked.status.code(), Some(64), "{}", stderr(&asked));
+    assert!(stderr(&asked).contains("the archive kept, 1 mail\n"), "{}", stderr(&asked));
+    let done = program(&[&publish[..], &["--yes"]].concat(), folder.path()).await;
+    assert!(done.status.success(), "{}", stderr(&done));
+    let expected = usize::try_from(all).expect("few") + by_name.len();
+    let events = consumed(&broker, TOPIC, expected, 20).await;
+    let events = events.iter().map(|event| serde_json::from_slice::<Value>(event).expect("JSON"));
+    let again: Vec<Value> = events.filter(|event| event["data"]["ingest"]["replay"] == true).collect();
+    assert_eq!(again.len(), by_name.len());
+    for event in again {
+        assert_eq!(event["data"]["message"]["archive_ref"], name.as_str());
+        assert!(name.starts_with(event["data"]["mailbox"]["id"].as_str().expect("a mailbox")), "{name}");
+    }
+
     // Mails are nobody else's business.
     let mode = fs::metadata(path("kept")).expect("is there").permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");

@@ -62,7 +62,11 @@ impl Judge {
     async fn judge(&self, found: Found) -> Seen {
         let place = self.place_of(&found);
         let now = self.at.unwrap_or_else(Utc::now);
-        let judged = self.line.judge(&found.raw, &place, found.uidl.as_deref(), Some(&found.origin), now).await;
+        let (uidl, origin) = (found.uidl.as_deref(), Some(found.origin.as_str()));
+        let judged = match found.answers {
+            None => self.line.judge(&found.raw, &place, uidl, origin, now).await,
+            answers => self.line.judge_recorded(&found.raw, &place, uidl, origin, now, answers).await,
+        };
         Seen { origin: found.origin, raw: found.raw, place, judged }
     }
 }

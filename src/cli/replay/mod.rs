@@ -7,7 +7,7 @@ mod judge;
 mod progress;
 mod publish;
 
-use super::archived::{self, FromArchive, Shown};
+use super::archived::FromArchive;
 use super::exit::{configuration, fail, refused};
 use super::setup::{resolver, rules_with};
 use super::{Exit, dead_letters, run_id};
@@ -62,6 +62,7 @@ Examples:
   reply-ingest replay --config reply-ingest.yaml --mailbox replies --uidl 0000A1 --explain
   reply-ingest replay --config reply-ingest.yaml --dns-record /var/lib/reply-ingest/dns archive/
   reply-ingest replay --config reply-ingest.yaml --archive /var/lib/reply-ingest/archive > events.jsonl
+  reply-ingest replay --config reply-ingest.yaml --archive /var/lib/reply-ingest/archive --diff old.toml
   reply-ingest replay archive/ --rules ours.toml --diff built-in
   reply-ingest replay archive/ --diff events.jsonl
   reply-ingest replay --config reply-ingest.yaml --dead-letters | jq .data.reason
@@ -144,8 +145,13 @@ pub async fn main(args: Args) -> Exit {
 async fn replay(args: Args) -> Result<Exit, Exit> {
     let config = args.config.as_deref().map(config::load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();
-    if let Some(location) = &args.from.archive {
-        return from_archive(&args, location, config).await;
+    if args.explain.is_some()
+        && let Some(form) =
+            args.paths.iter().find(|p| ["json", "text"].iter().any(|f| p.as_os_str() == *f) && !p.exists())
+    {
+        let form = form.display();
+        complain!("error: `{form}` is taken for a mail, and there is no such file: write --explain={form}");
+        return Err(Exit::Usage);
     }
     let mut replay = Replay::new(&args, config)?;
     if let (true, Some(config)) = (args.dead_letters, config) {
@@ -160,29 +166,6 @@ async fn replay(args: Args) -> Result<Exit, Exit> {
         replay.print(&args).await?
     };
     Ok(exit)
-}
-
-/// Mails of the archive, each judged as one of its own mailbox.
-async fn from_archive(args: &Args, location: &str, config: Option<&Config>) -> Result<Exit, Exit> {
-    let (line, _) = lines(config, args).map_err(|failure| fail(&failure))?;
-    let (explained, filter) = (args.explain, args.filter.clone());
-    let paint = Paint { on: colours(args.color), width: None };
-    let shown: Arc<Shown> = Arc::new(move |line, place, origin, raw, judged| {
-        let events: Vec<&Event> = judged.events.iter().filter(|e| filter.takes(e)).collect();
-        let mut written = Vec::with_capacity(4 * 1024);
-        match explained {
-            _ if events.is_empty() => {}
-            None => events.iter().try_for_each(|event| json_line(&mut written, event))?,
-            Some(Explain::Text) => {
-                explain::text::write(&mut written, &explain(line, place, origin, raw, judged), paint)?;
-            }
-            Some(Explain::Json) => json_line(&mut written, &explain(line, place, origin, raw, judged))?,
-        }
-        Ok(written)
-    });
-    let (from, mailbox, at) = (&args.from, args.mailbox.as_deref(), args.at);
-    let replay = archived::Replay { from, location, config, mailbox, line: Arc::new(line), at, shown };
-    replay.run().await.map_err(|error| unwritten(&error))
 }
 
 /// What all ways to replay have in common.
@@ -208,7 +191,7 @@ enum Before {
 
 impl Replay {
     fn new(args: &Args, config: Option<&Config>) -> Result<Self, Exit> {
-        let place = place(config, args.mailbox.as_deref())?;
+        let place = place(config, args.mailbox.as_deref(), args.from.archive.is_some())?;
         let (line, before) = lines(config, args).map_err(|failure| fail(&failure))?;
         let (sources, missing) = sources(args, config, &place)?;
         let judge = Judge {
@@ -354,6 +337,10 @@ fn unwritten(error: &io::Error) -> Exit {
 /// Where the mails are, and what could not be found. A new kind of source is added here.
 fn sources(args: &Args, config: Option<&Config>, place: &Place) -> Result<(Vec<Box<dyn Source>>, Option<Exit>), Exit> {
     let (mut sources, missing) = found(&args.paths);
+    if let Some(location) = &args.from.archive {
+        let kept = args.from.source(location, config, args.mailbox.as_deref());
+        sources.push(Box::new(kept.map_err(|error| fail(&error.into()))?));
+    }
     if let Some(config) = config.filter(|_| !args.uidl.is_empty()) {
         let mailbox = config.mailboxes.iter().find(|m| m.name == place.mailbox).ok_or(Exit::Usage)?;
         sources.push(Box::new(LiveMailbox {
@@ -392,7 +379,8 @@ fn colours(choice: clap::ColorChoice) -> bool {
     }
 }
 
-fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
+/// What holds for mails whose source knows no mailbox; that each is `placed` makes it a matter of form.
+fn place(config: Option<&Config>, name: Option<&str>, placed: bool) -> Result<Place, Exit> {
     let Some(config) = config else {
         return Ok(Place {
             mailbox: name.unwrap_or(NO_MAILBOX).to_owned(),
@@ -403,7 +391,7 @@ fn place(config: Option<&Config>, name: Option<&str>) -> Result<Place, Exit> {
     };
     let mailbox = match name {
         Some(name) => config.mailboxes.iter().find(|m| m.name == name),
-        None if config.mailboxes.len() == 1 => config.mailboxes.first(),
+        None if placed || config.mailboxes.len() == 1 => config.mailboxes.first(),
         None => {
             complain!("error: the configuration has several mailboxes: say with --mailbox which one holds");
             return Err(Exit::Usage);
@@ -475,7 +463,7 @@ pub async fn coverage(paths: &[PathBuf], rules: Arc<Rules>) -> Result<(BTreeMap<
     let (sources, missing) = found(paths);
     let judge = Judge {
         line,
-        place: place(None, None)?,
+        place: place(None, None, false)?,
         places: BTreeMap::new(),
         at: None,
         max: WITHOUT_CONFIGURATION,
