@@ -18,7 +18,7 @@ use crate::sink::{LineSink, Sink, TopicLedger, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +93,11 @@ pub async fn main(args: Args) -> Exit {
         Ok(stop) => stop,
         Err(error) => return fail(&Failure::new(FailureClass::Internal, &error)),
     };
+    // Not by clap, which repeats what it refuses: a URL may hold a password.
+    if let Some(Err(error)) = args.metrics_push.as_deref().filter(|_| !args.dry_run).map(export::check_url) {
+        complain!("error: {error}");
+        return Exit::Usage;
+    }
     let (config, mailboxes) = match args.selection.configured() {
         Ok(configured) => configured,
         Err(exit) => return exit,
@@ -111,7 +116,7 @@ pub async fn main(args: Args) -> Exit {
             for (mailbox, failure) in &report.failures {
                 complain!("error: mailbox {mailbox}: {}", failure.message);
             }
-            if std::io::stderr().is_terminal() {
+            if io::stderr().is_terminal() {
                 complain!("{}", table::run(&report));
                 if let Some(events) = table::kinds(&report) {
                     complain!("\n{events}");
@@ -122,6 +127,28 @@ pub async fn main(args: Args) -> Exit {
             exit
         }
         Err(failure) => fail(&failure),
+    }
+}
+
+/// Standard output of a dry run. Who reads it may have read enough: then nothing is left to do.
+struct Printed(io::Stdout);
+
+impl Printed {
+    fn unless_closed<T>(done: io::Result<T>) -> io::Result<T> {
+        if done.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            std::process::exit(i32::from(Exit::Success.code()));
+        }
+        done
+    }
+}
+
+impl Write for Printed {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        Self::unless_closed(self.0.write(octets))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::unless_closed(self.0.flush())
     }
 }
 
@@ -147,7 +174,7 @@ pub(crate) async fn poll(
     collector: Option<Arc<Collector>>,
 ) -> Result<(RunReport, Exit), Failure> {
     let ((sink, its_ledger), rules): ((Arc<dyn Sink>, _), _) = if dry_run {
-        ((Arc::new(LineSink::new(std::io::stdout())), None), rules.await?)
+        ((Arc::new(LineSink::new(Printed(io::stdout()))), None), rules.await?)
     } else {
         tokio::select! {
             // The first that is wrong ends it.
@@ -276,7 +303,7 @@ pub(crate) struct Stop {
 
 impl Stop {
     /// From now on the signals are waited for.
-    pub(crate) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

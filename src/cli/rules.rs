@@ -5,6 +5,7 @@ use super::{Exit, replay, table};
 use crate::classify::{BouncePolicy, Case, Field, Rule, Rules, Shadow, Table, cases, classify};
 use crate::config::{self, Secrets};
 use crate::message::{Mail, to_crlf};
+use crate::mistake::hint;
 use crate::plural::count;
 use clap::Subcommand;
 use comfy_table::Cell;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 #[command(after_help = "\
 Examples:
   reply-ingest rules list --table bounce_category --search quota
-  reply-ingest rules check --rules our-rules.toml
+  reply-ingest rules check our-rules.toml
   reply-ingest rules test our-cases.toml --rules our-rules.toml
   reply-ingest rules coverage archive.tar.gz --rules our-rules.toml
   reply-ingest rules test bounce.eml")]
@@ -31,7 +32,7 @@ enum Command {
     List(List),
     /// Check rule files: syntax, words and codes, every mistake with its line, and whether each rule's example is
     /// decided by that rule.
-    Check(Files),
+    Check(Check),
     /// Run known answers of servers and people (a TOML file of [[case]]), or show the rules whose words stand in a
     /// mail's subject, sender and text, and which of them decided.
     Test(Test),
@@ -65,6 +66,15 @@ struct Files {
 }
 
 #[derive(Debug, clap::Args)]
+struct Check {
+    /// Rule files; the same as with --rules.
+    #[arg(value_name = "FILE")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    files: Files,
+}
+
+#[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
     files: Files,
@@ -89,16 +99,13 @@ struct Test {
 }
 
 fn table_named(name: &str) -> Result<Table, String> {
-    Table::ALL.into_iter().find(|t| t.as_str() == name).ok_or_else(|| {
-        let names: Vec<&str> = Table::ALL.iter().map(|t| t.as_str()).collect();
-        format!("choose one of {}", names.join(", "))
-    })
+    Table::ALL.into_iter().find(|t| t.as_str() == name).ok_or_else(|| hint(name, &Table::ALL.map(Table::as_str)))
 }
 
 pub async fn main(args: &Args) -> Exit {
     match &args.command {
         Command::List(args) => list(args),
-        Command::Check(files) => check(files),
+        Command::Check(args) => check(args),
         Command::Test(args) => test(args),
         Command::Coverage(args) => coverage(args).await,
     }
@@ -171,8 +178,10 @@ fn holds(rule: &Rule, words: &str) -> bool {
         .any(|text| text.to_lowercase().contains(words))
 }
 
-fn check(files: &Files) -> Exit {
-    let rules = match load(files) {
+fn check(args: &Check) -> Exit {
+    let Check { paths, files: Files { rules, config } } = args;
+    let files = Files { rules: rules.iter().chain(paths).cloned().collect(), config: config.clone() };
+    let rules = match load(&files) {
         Ok(rules) => rules,
         Err(exit) => return exit,
     };

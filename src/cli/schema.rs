@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::event::asyncapi;
 use crate::event::schema::{Published, of_data, published};
+use crate::mistake::hint;
 
 /// Print a published JSON Schema, or the `AsyncAPI` document.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub fn main(args: &Args) -> Exit {
     };
     let Some(schema) = schemas.iter().find(|s| s.name == name) else {
         let names: Vec<&str> = schemas.iter().map(|s| s.name).collect();
-        complain!("error: there is no schema `{name}`: choose one of {}", names.join(", "));
+        complain!("error: there is no schema `{name}`: {}", hint(name, &names));
         return Exit::Usage;
     };
     match serde_json::to_string_pretty(&schema.schema) {

@@ -6,6 +6,7 @@ use super::shard::Shard;
 use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
 use crate::config::{self, Config, Mailbox};
+use crate::mistake::hint;
 use crate::pipeline::{Failure, FailureClass};
 use crate::sink::{KafkaError, KafkaFacts, KafkaSink, Purpose, Watch, judge, settings_of, wanted};
 use crate::telemetry::{Measured, Metrics};
@@ -62,10 +63,8 @@ impl Selection {
     /// When one of them is not in the configuration; that was said on stderr.
     pub fn mailboxes(&self, config: &Config) -> Result<Vec<Arc<Mailbox>>, Exit> {
         let names = &self.mailbox;
-        let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
-        if let Some(name) = names.iter().find(|n| !known.contains(&n.as_str())) {
-            complain!("error: there is no mailbox `{name}` in the configuration: it has {}", known.join(", "));
-            return Err(Exit::Usage);
+        if let Some(name) = names.iter().find(|name| config.mailboxes.iter().all(|m| m.name != **name)) {
+            return Err(no_mailbox(name, config));
         }
         let shard = self.shard()?;
         let selected: Vec<Arc<Mailbox>> = config
@@ -104,6 +103,13 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// Says that a mailbox is not in the configuration, and which one was probably meant.
+pub fn no_mailbox(name: &str, config: &Config) -> Exit {
+    let known: Vec<&str> = config.mailboxes.iter().map(|m| m.name.as_str()).collect();
+    complain!("error: there is no mailbox `{name}` in the configuration: {}", hint(name, &known));
+    Exit::Usage
 }
 
 /// The embedded rules and those that the configuration names.

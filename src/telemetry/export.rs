@@ -109,6 +109,14 @@ pub async fn push(metrics: &Metrics, url: &str, ended: &Ended<'_>) -> Result<(),
     Ok(())
 }
 
+/// Whether metrics can be pushed there: what is no URL is better told before a run than after it.
+///
+/// # Errors
+/// When it is no URL of a Pushgateway.
+pub fn check_url(url: &str) -> Result<(), ExportError> {
+    base(url).map(drop)
+}
+
 /// The URL may hold a password.
 fn broken(error: reqwest::Error) -> ExportError {
     ExportError::Push(error.without_url())

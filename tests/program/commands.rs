@@ -63,6 +63,31 @@ fn whoever_has_read_enough_may_close_the_pipe() {
 }
 
 #[test]
+fn whoever_has_seen_enough_of_a_dry_run_may_close_the_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = crate::scripted::Server::start(&[b"Subject: x\r\n\r\ny\r\n".to_vec()]);
+    let path = folder.path().join("c.yaml");
+    let text = format!(
+        "kafka: {{brokers: [\"127.0.0.1:1\"], topic: t}}\nauth: {{enabled: false}}\nmailboxes:\n\
+         \x20 - {{name: r, host: 127.0.0.1, port: {}, tls: none, username: r, password: {}}}\n",
+        server.port(),
+        crate::scripted::PASSWORD
+    );
+    fs::write(&path, text).expect("writes");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
+        .args(["poll", "--dry-run", "--config"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    let said = stderr(&output);
+    assert!(output.status.success() && !said.contains("Kafka") && !said.contains("error:"), "{said}");
+}
+
+#[test]
 fn mistakes_have_their_exit_codes_and_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("c.yaml");
@@ -75,7 +100,7 @@ fn mistakes_have_their_exit_codes_and_one_line() {
     )
     .expect("writes");
     let good = good.display().to_string();
-    let table: [(&[&str], i32, &str); 10] = [
+    let table: [(&[&str], i32, &str); 17] = [
         (&[], 64, "Usage"),
         (&["pol"], 64, "poll"),
         (&["poll"], 64, "--config"),
@@ -85,7 +110,14 @@ fn mistakes_have_their_exit_codes_and_one_line() {
         (&["check", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
-        (&["schema", "nothing"], 64, "choose one of event, run, dead-letter, explain, config"),
+        (&["schema", "nothing"], 64, "choose event, run, dead-letter, explain, config"),
+        (&["schema", "evnt"], 64, "did you mean `event`?"),
+        (&["rules", "list", "--table", "bounce_categry"], 64, "did you mean `bounce_category`?"),
+        (&["rules", "check", "/nowhere.toml"], 78, "/nowhere.toml: No such file"),
+        (&["replay", "/nowhere.eml", "--explain", "json"], 64, "write --explain=json"),
+        (&["replay", "/nowhere.eml", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
+        (&["run", "--config", &good, "--listen", "9464"], 64, "such as 0.0.0.0:9464"),
+        (&["poll", "--config", &good, "--metrics-push", "gateway:9091"], 64, "no URL of a Pushgateway: write http://"),
     ];
     for (args, code, words) in table {
         let output = run(args);

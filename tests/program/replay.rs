@@ -126,7 +126,7 @@ fn filters_choose_events_and_forms_print_them() {
     );
     let wrong = run(&["replay", &path, "--kind", "bounces"]);
     assert_eq!(wrong.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("a kind is one of bounce, delay"));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `bounce`?"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which of the judged mails are shown.
 
 use crate::event::{Event, Kind};
+use crate::mistake::hint;
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Only events of a kind, a campaign, a time, a rule, a mailbox.
@@ -28,8 +29,7 @@ pub struct Filter {
 }
 
 fn kind(name: &str) -> Result<Kind, String> {
-    let known = || Kind::ALL.map(Kind::as_str).join(", ");
-    Kind::ALL.into_iter().find(|k| k.as_str() == name).ok_or_else(|| format!("a kind is one of {}", known()))
+    Kind::ALL.into_iter().find(|k| k.as_str() == name).ok_or_else(|| hint(name, &Kind::ALL.map(Kind::as_str)))
 }
 
 /// A day, which begins at midnight UTC, or a time.

@@ -9,7 +9,7 @@ mod publish;
 
 use super::archived::FromArchive;
 use super::exit::{configuration, fail, refused};
-use super::setup::{resolver, rules_with};
+use super::setup::{no_mailbox, resolver, rules_with};
 use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
@@ -397,10 +397,7 @@ fn place(config: Option<&Config>, name: Option<&str>, placed: bool) -> Result<Pl
             return Err(Exit::Usage);
         }
     };
-    mailbox.map(|m| Place::of(m, config)).ok_or_else(|| {
-        complain!("error: there is no such mailbox in the configuration");
-        Exit::Usage
-    })
+    mailbox.map(|m| Place::of(m, config)).ok_or_else(|| no_mailbox(name.unwrap_or_default(), config))
 }
 
 /// The line that judges, and what `--diff` compares with.

@@ -35,11 +35,15 @@ pub struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Instead of run.listen: where /livez, /readyz and /metrics are.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
     #[cfg(feature = "otlp")]
     #[command(flatten)]
     otlp: super::otlp::Otlp,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 0.0.0.0:9464 or [::1]:9464".to_owned())
 }
 
 struct Signals {
