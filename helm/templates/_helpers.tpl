@@ -190,8 +190,18 @@ the score is how SHA-256 of name, a zero octet and the shard's number begins. He
   {{- fail "config.run: set `schedule`, `timeZone` and `run.…` of the chart instead, of which it is made" -}}
 {{- end -}}
 {{- $secrets := dict "config.kafka.sasl_password" (dig "kafka" "sasl_password" "" $values.config) "config.privacy.hash_key" (dig "privacy" "hash_key" "" $values.config) -}}
+{{- $_ := set $secrets "config.kafka.schema_registry.password" (dig "kafka" "schema_registry" "password" "" $values.config) -}}
+{{- range list "sasl.password" "ssl.key.password" "ssl.keystore.password" "sasl.oauthbearer.client.secret" -}}
+  {{- $_ := set $secrets (printf "config.kafka.properties: %s" .) (get (dig "kafka" "properties" dict $values.config) .) -}}
+{{- end -}}
+{{- range $correlator := $values.config.correlators -}}
+  {{- range dig "verify" "keys" list $correlator -}}
+    {{- $_ := set $secrets (printf "config.correlators: key %s of %s" .id $correlator.id) (default "" .key) -}}
+  {{- end -}}
+{{- end -}}
 {{- range $values.config.mailboxes -}}
   {{- $_ := set $secrets (printf "config.mailboxes: password of %s" .name) (default "" .password) -}}
+  {{- $_ := set $secrets (printf "config.mailboxes: privacy.hash_key of %s" .name) (dig "privacy" "hash_key" "" .) -}}
   {{- $mailbox := . -}}
   {{- range $key := list "client_secret" "refresh_token" -}}
     {{- $_ := set $secrets (printf "config.mailboxes: %s of %s" $key $mailbox.name) (dig "oauth" "endpoint" $key "" $mailbox) -}}

@@ -15,6 +15,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// A correlator that has its key in clear.
+const CORRELATOR_WITH_A_KEY: &str = "config.correlators[0].id=token;config.correlators[0].address=reply+{campaign}.{sig}@x;\
+    config.correlators[0].verify.keys[0].id=k1;config.correlators[0].verify.keys[0].key=hunter2";
 /// Of Kubernetes: from the oldest that the chart says it runs on to the newest that is known.
 const VERSIONS: &str = "1.29,1.30,1.31,1.32,1.33,1.34,1.35,1.36,1.37";
 /// As long as Helm lets a release's name be.
@@ -366,6 +369,14 @@ fn what_cannot_work_is_refused() {
         ("default", "config.mailboxes[0].password=hunter2", "no place for a secret"),
         ("oauth", "config.mailboxes[0].oauth.endpoint.client_secret=hunter2", "no place for a secret"),
         ("default", "config.kafka.sasl_password=hunter2", "no place for a secret"),
+        ("default", "config.kafka.properties.sasl\\.password=hunter2", "no place for a secret"),
+        (
+            "default",
+            "config.kafka.schema_registry.password=hunter2;config.kafka.schema_registry.url=https://r",
+            "no place",
+        ),
+        ("default", "config.mailboxes[0].privacy.hash_key=hunter2", "config.mailboxes: privacy.hash_key of replies"),
+        ("default", CORRELATOR_WITH_A_KEY, "config.correlators: key k1 of token"),
         ("default", "config.kafka.ack_timeout=2m", "must be longer than config.kafka.ack_timeout"),
         ("default", "schedule=*/5 * * * *", "below the schedule's interval of 300 s"),
         ("shards", "persistence.accessModes[0]=ReadWriteOnce", "shards on several nodes need ReadWriteMany"),
@@ -376,9 +387,11 @@ fn what_cannot_work_is_refused() {
         ("inline-ca", "ca.existingSecret=x", "one of pem"),
     ];
     for (name, value, words) in table {
-        // Commas and brackets of a cron expression mean something to --set, too.
-        let value = value.replace(',', "\\,");
-        let output = template(&tools, "r", &set(name), &["--set", &value]);
+        // Commas and brackets of a cron expression mean something to --set, too; here several values are told apart by
+        // a semicolon.
+        let values = value.split(';').map(|value| value.replace(',', "\\,"));
+        let values = values.collect::<Vec<_>>().join(",");
+        let output = template(&tools, "r", &set(name), &["--set", &values]);
         assert!(!output.status.success(), "{name} with {value} is taken");
         let said = text(&output.stderr);
         assert!(said.contains(words), "{name} with {value}: {said}");
