@@ -1,6 +1,8 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
 
 use super::pattern::Pattern;
+use memchr::memmem::Finder;
+use std::sync::OnceLock;
 
 /// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
 const OCTETS_A_WORD: usize = 256;
@@ -10,8 +12,22 @@ pub(super) struct Patterns {
     /// Each with its rule.
     list: Vec<(Pattern, u32)>,
     ways: Vec<(u32, Vec<u32>)>,
-    sets: Vec<Vec<String>>,
+    sets: Vec<Set>,
     bare: Vec<(u32, Option<String>)>,
+}
+
+/// Words of which one is looked for.
+struct Set {
+    words: Vec<String>,
+    /// Made when they are looked for: most never are, and to make one takes as long as to look through a short text.
+    finders: OnceLock<Box<[Finder<'static>]>>,
+}
+
+impl Set {
+    fn is_in(&self, text: &[u8]) -> bool {
+        let make = || self.words.iter().map(|word| Finder::new(word).into_owned()).collect();
+        self.finders.get_or_init(make).iter().any(|word| word.find(text).is_some())
+    }
 }
 
 impl Patterns {
@@ -22,6 +38,7 @@ impl Patterns {
         bare: Vec<(u32, Option<String>)>,
     ) -> Self {
         let list = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
+        let sets = sets.into_iter().map(|words| Set { words, finders: OnceLock::new() }).collect();
         Self { list, ways, sets, bare }
     }
 
@@ -102,7 +119,7 @@ impl<'m> Candidates<'m> {
         // To run a pattern that is made takes no longer than to look for many words.
         let made = self.patterns.list.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
         let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
-        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
+        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|set| set.words.len() <= most);
         if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
             self.choose(*pattern);
         }
@@ -116,9 +133,7 @@ impl<'m> Candidates<'m> {
     /// Whether the text holds a word of a set.
     fn has(&mut self, set: u32) -> bool {
         if self.asked.add(set) {
-            let words = self.patterns.sets.get(set as usize);
-            let is_there = |word: &String| memchr::memmem::find(self.text, word.as_bytes()).is_some();
-            if words.is_some_and(|words| words.iter().any(is_there)) {
+            if self.patterns.sets.get(set as usize).is_some_and(|words| words.is_in(self.text)) {
                 self.held.add(set);
             }
         }

@@ -13,7 +13,10 @@ use super::folded::is_letter;
 const AT_STARTS: [usize; 5] = [8, 6, 4, 3, 2];
 /// The same for words that may stand anywhere.
 const ANYWHERE: [usize; 2] = [4, 2];
-/// Bits of a table for each word: one in sixteen places of a text is then looked at closer for nothing.
+/// All of them.
+const KINDS: usize = AT_STARTS.len() + ANYWHERE.len();
+/// Bits of a table for each word, of which it sets two: one in sixty places of a text is then looked at closer for
+/// nothing.
 const BITS_EACH: usize = 16;
 /// A gram further behind in its word is none by which it is found.
 const MOST_BEFORE: u16 = 1 << 14;
@@ -35,8 +38,8 @@ pub(super) struct WordFinder {
     octets: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<u32>,
-    at_starts: [Grams; AT_STARTS.len()],
-    anywhere: [Grams; ANYWHERE.len()],
+    /// In the order of [`AT_STARTS`] and [`ANYWHERE`].
+    grams: [Grams; KINDS],
     /// What an octet of a text may be: see [`JOINS`].
     octet: [u8; 256],
 }
@@ -53,7 +56,7 @@ const SHORT: u8 = 4;
 struct Grams {
     /// Which of eight octets count.
     mask: u64,
-    /// A bit for each value that some gram may have.
+    /// Two bits for each gram, in one number.
     bits: Vec<u64>,
     /// How far a spread gram is shifted to be an index of `bits`.
     shift: u32,
@@ -92,19 +95,19 @@ const fn is_first(octet: u8) -> bool {
 impl Grams {
     /// For grams of so many octets.
     fn new(octets: usize, list: &[(u64, Known)]) -> Self {
-        let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(6, MOST_BITS);
+        let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(7, MOST_BITS);
         let start_index = list.len().next_power_of_two().trailing_zeros().max(1);
         let mut grams = Self {
             mask: mask(octets),
             bits: vec![0; 1 << (index - 6)],
-            shift: 64 - index,
+            shift: 70 - index,
             starts: vec![0; (1 << start_index) + 1],
             start_shift: 64 - start_index,
             known: vec![Known { word: 0, before: 0 }; list.len()],
         };
         for (gram, _) in list {
-            let (at, bit) = grams.slot(*gram);
-            grams.bits.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
+            let (at, two) = grams.slot(*gram);
+            grams.bits.get_mut(at).into_iter().for_each(|bits| *bits |= two);
             let start = grams.start(*gram) + 1;
             grams.starts.get_mut(start).into_iter().for_each(|count| *count += 1);
         }
@@ -123,18 +126,20 @@ impl Grams {
         grams
     }
 
-    /// Where the bit of a gram stands.
+    /// Where the bits of a gram stand.
     #[inline]
+    // Of the 64 bits as many are left as `bits` has places for.
+    #[allow(clippy::cast_possible_truncation)]
     const fn slot(&self, gram: u64) -> (usize, u64) {
-        let slot = spread(gram) >> self.shift;
-        ((slot >> 6) as usize, 1 << (slot & 63))
+        let spread = spread(gram);
+        ((spread >> self.shift) as usize, (1 << ((spread >> 32) & 63)) | (1 << ((spread >> 38) & 63)))
     }
 
     /// Whether words may be known by these octets of a text.
     #[inline]
     fn may_have(&self, eight: u64) -> bool {
-        let (at, bit) = self.slot(eight & self.mask);
-        self.bits.get(at).is_some_and(|bits| bits & bit != 0)
+        let (at, two) = self.slot(eight & self.mask);
+        self.bits.get(at).is_some_and(|bits| bits & two == two)
     }
 
     /// Where in `starts` the words of a gram are.
@@ -238,7 +243,7 @@ impl WordFinder {
     /// found (see [`rarest`]).
     pub(super) fn new<'w>(words: impl Iterator<Item = (Word<'w>, usize)>) -> Self {
         let (mut octets, mut ends) = (Vec::new(), Vec::new());
-        let mut lists = [const { Vec::new() }; AT_STARTS.len() + ANYWHERE.len()];
+        let mut lists = [const { Vec::new() }; KINDS];
         let mut octet = [0; 256];
         for (octet, flags) in (0_u8..=255).zip(&mut octet) {
             *flags = if octet.is_ascii_alphanumeric() { JOINS } else { 0 } | if is_first(octet) { FIRST } else { 0 };
@@ -252,14 +257,13 @@ impl WordFinder {
                 .get_mut(kind)
                 .into_iter()
                 .for_each(|l| l.push((gram, Known { word: number, before: self::number(at) })));
-            if kind + 1 == AT_STARTS.len() + ANYWHERE.len() {
+            if kind + 1 == KINDS {
                 octet.get_mut((gram & 0xff) as usize).into_iter().for_each(|flags| *flags |= SHORT);
             }
         }
-        let mut lists = lists.iter();
-        let at_starts = AT_STARTS.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
-        let anywhere = ANYWHERE.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
-        Self { octets, ends, at_starts, anywhere, octet }
+        let mut sizes = AT_STARTS.iter().chain(&ANYWHERE);
+        let grams = lists.map(|list| Grams::new(sizes.next().copied().unwrap_or(1), &list));
+        Self { octets, ends, grams, octet }
     }
 
     /// A word by its number.
@@ -282,7 +286,7 @@ impl WordFinder {
         tail.iter_mut().zip(last).for_each(|(to, octet)| *to = *octet);
         self.look(tail.get(..last.len() + 7).unwrap_or_default(), from, within, &mut places);
         for (at, kind) in places {
-            let Some(grams) = self.at_starts.iter().chain(&self.anywhere).nth(kind) else { continue };
+            let Some(grams) = self.grams.get(kind) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
                 let word = self.word(known.word as usize);
                 let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
@@ -298,7 +302,7 @@ impl WordFinder {
     /// the grams. `within`: whether the octet before is a letter or digit of ASCII; given back for the last one.
     fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, usize)>) -> bool {
         const LONG: usize = AT_STARTS.len();
-        let [long, short] = &self.anywhere;
+        let [at_starts @ .., long, short] = &self.grams;
         let mut before = if within { JOINS } else { 0 };
         for (at, eight @ [octet, ..]) in octets.array_windows::<8>().enumerate() {
             let at = from + at;
@@ -311,7 +315,7 @@ impl WordFinder {
                 places.push((number(at), LONG + 1));
             }
             if before & JOINS == 0 && flags & FIRST != 0 {
-                for (kind, grams) in (0..).zip(&self.at_starts) {
+                for (kind, grams) in (0..).zip(at_starts) {
                     if grams.may_have(eight) {
                         places.push((number(at), kind));
                     }
