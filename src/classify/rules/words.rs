@@ -40,17 +40,14 @@ pub(super) struct WordFinder {
     ends: Vec<u32>,
     /// In the order of [`AT_STARTS`] and [`ANYWHERE`].
     grams: [Grams; KINDS],
-    /// What an octet of a text may be: see [`JOINS`].
-    octet: [u8; 256],
+    /// By the first three octets of grams, a bit for each kind of them that begins so.
+    begins: Box<[u8]>,
 }
 
-/// A letter or digit of ASCII: what follows it begins no word.
-const JOINS: u8 = 1;
-/// A word may begin with it, behind one that is no letter or digit of ASCII. In a text of other letters that is so too
-/// often, which costs time only.
-const FIRST: u8 = 2;
-/// One of the few words that may stand anywhere and are shorter than four octets begins with it.
-const SHORT: u8 = 4;
+/// Places of a text that are looked at together: as many as a number has bits.
+const AT_ONCE: usize = 64;
+/// The kinds that are looked for within a word of the text too.
+const WITHIN: u8 = u8::MAX << AT_STARTS.len();
 
 /// Some octets of words, and the words that are known by them.
 struct Grams {
@@ -244,10 +241,7 @@ impl WordFinder {
     pub(super) fn new<'w>(words: impl Iterator<Item = (Word<'w>, usize)>) -> Self {
         let (mut octets, mut ends) = (Vec::new(), Vec::new());
         let mut lists = [const { Vec::new() }; KINDS];
-        let mut octet = [0; 256];
-        for (octet, flags) in (0_u8..=255).zip(&mut octet) {
-            *flags = if octet.is_ascii_alphanumeric() { JOINS } else { 0 } | if is_first(octet) { FIRST } else { 0 };
-        }
+        let mut begins = vec![0_u8; usize::from(place_of(u8::MAX, u8::MAX, u8::MAX)) + 1].into_boxed_slice();
         for (number, (word, at)) in (0..).zip(words) {
             octets.extend_from_slice(word.text.as_bytes());
             ends.push(self::number(octets.len()));
@@ -257,13 +251,18 @@ impl WordFinder {
                 .get_mut(kind)
                 .into_iter()
                 .for_each(|l| l.push((gram, Known { word: number, before: self::number(at) })));
-            if kind + 1 == KINDS {
-                octet.get_mut((gram & 0xff) as usize).into_iter().for_each(|flags| *flags |= SHORT);
+            // Of a gram of two octets any may be the third.
+            let [first, second, third, ..] = gram.to_le_bytes();
+            for third in if size > 2 { third..=third } else { 0..=31 } {
+                begins
+                    .get_mut(usize::from(place_of(first, second, third)))
+                    .into_iter()
+                    .for_each(|kinds| *kinds |= 1 << kind);
             }
         }
         let mut sizes = AT_STARTS.iter().chain(&ANYWHERE);
         let grams = lists.map(|list| Grams::new(sizes.next().copied().unwrap_or(1), &list));
-        Self { octets, ends, grams, octet }
+        Self { octets, ends, grams, begins }
     }
 
     /// A word by its number.
@@ -301,30 +300,84 @@ impl WordFinder {
     /// Collects the places behind which seven octets follow and at which some gram may stand, each with the number of
     /// the grams. `within`: whether the octet before is a letter or digit of ASCII; given back for the last one.
     fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, usize)>) -> bool {
-        const LONG: usize = AT_STARTS.len();
-        let [at_starts @ .., long, short] = &self.grams;
-        let mut before = if within { JOINS } else { 0 };
-        for (at, eight @ [octet, ..]) in octets.array_windows::<8>().enumerate() {
-            let at = from + at;
-            let eight = u64::from_le_bytes(*eight);
-            if long.may_have(eight) {
-                places.push((number(at), LONG));
+        let last = octets.len().saturating_sub(7);
+        for at in (0..last).step_by(AT_ONCE) {
+            let mut found = self.may_begin(octets, at, within);
+            if last - at < AT_ONCE {
+                found &= (1 << (last - at)) - 1;
             }
-            let flags = self.octet.get(usize::from(*octet)).copied().unwrap_or_default();
-            if flags & SHORT != 0 && short.may_have(eight) {
-                places.push((number(at), LONG + 1));
-            }
-            if before & JOINS == 0 && flags & FIRST != 0 {
-                for (kind, grams) in (0..).zip(at_starts) {
-                    if grams.may_have(eight) {
-                        places.push((number(at), kind));
+            while found != 0 {
+                let at = at + found.trailing_zeros() as usize;
+                found &= found - 1;
+                let Some(eight) = octets.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
+                let within = at.checked_sub(1).map_or(within, |before| octets.get(before).copied().is_some_and(joins));
+                let [first, second, third, ..] = *eight;
+                let eight = u64::from_le_bytes(*eight);
+                let mut kinds = self.begins(place_of(first, second, third)) & kinds_behind(within);
+                while kinds != 0 {
+                    let kind = kinds.trailing_zeros() as usize;
+                    kinds &= kinds - 1;
+                    if self.grams.get(kind).is_some_and(|grams| grams.may_have(eight)) {
+                        places.push((number(from + at), kind));
                     }
                 }
             }
-            before = flags;
         }
-        before & JOINS != 0
+        last.checked_sub(1).map_or(within, |before| octets.get(before).copied().is_some_and(joins))
     }
+
+    /// A bit for each of the places from `at` on at which some gram may begin. Which these are no processor can foresee:
+    /// so they are found without a branch, and what all places have in common is done for many at once.
+    fn may_begin(&self, octets: &[u8], at: usize, within: bool) -> u64 {
+        // With the octet before, and two behind.
+        let mut near = [0; AT_ONCE + 3];
+        let octet =
+            at.checked_sub(1).map_or(Some(if within { b'a' } else { b' ' }), |before| octets.get(before).copied());
+        let [before, from @ ..] = &mut near;
+        *before = octet.unwrap_or_default();
+        match octets.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(all) => *from = *all,
+            None => from.iter_mut().zip(octets.get(at..).unwrap_or_default()).for_each(|(to, octet)| *to = *octet),
+        }
+        let mut places = [0; AT_ONCE];
+        for (place, [_, first, second, third]) in places.iter_mut().zip(near.array_windows()) {
+            *place = place_of(*first, *second, *third);
+        }
+        let mut kinds = [0; AT_ONCE];
+        for (kinds, before) in kinds.iter_mut().zip(&near) {
+            *kinds = kinds_behind(joins(*before));
+        }
+        let mut found = 0;
+        for (bit, (place, kinds)) in places.iter().zip(&kinds).enumerate() {
+            found |= u64::from(self.begins(*place) & kinds != 0) << bit;
+        }
+        found
+    }
+
+    /// A bit for each kind of which some gram may begin with the octets of this place.
+    #[inline]
+    fn begins(&self, place: u16) -> u8 {
+        self.begins.get(usize::from(place)).copied().unwrap_or_default()
+    }
+}
+
+/// The place of three octets among those by which grams begin. Letters in lower case have each their own; of what else
+/// shares one, some is looked at for nothing.
+#[inline]
+const fn place_of(first: u8, second: u8, third: u8) -> u16 {
+    (first as u16 & 31) << 10 | (second as u16 & 31) << 5 | third as u16 & 31
+}
+
+/// The kinds that are looked for behind an octet.
+#[inline]
+const fn kinds_behind(joins: bool) -> u8 {
+    if joins { WITHIN } else { u8::MAX }
+}
+
+/// A letter or digit of ASCII: what follows it begins no word.
+#[inline]
+const fn joins(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
 }
 
 #[cfg(test)]
