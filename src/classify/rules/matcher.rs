@@ -15,6 +15,14 @@ const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
+/// What a word is of, as it is looked at.
+#[derive(Debug, Clone, Copy)]
+struct OfWord {
+    of: Of,
+    /// Whether it is a phrase of a rule that looks at what stands beside its words.
+    looks_beside: bool,
+}
+
 /// Hits of rules that look at what stands beside them, by rule.
 #[derive(Debug, Default)]
 struct Beside {
@@ -29,7 +37,7 @@ pub(super) struct Matcher {
     shapes: Vec<Shape>,
     /// Where in `ofs` stands what each word is of; one more for the end.
     starts: Vec<u32>,
-    ofs: Vec<Of>,
+    ofs: Vec<OfWord>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
     beside: BTreeMap<u32, bool>,
     patterns: Patterns,
@@ -50,12 +58,14 @@ impl Matcher {
             sum += u32::from(*count);
             starts.push(sum);
         }
+        let beside: BTreeMap<u32, bool> = recipe.beside.iter().copied().collect();
+        let looks_beside = |of: Of| matches!(of, Of::Rule(rule) if beside.contains_key(&rule));
         Self {
             finder: WordFinder::new(words),
             starts,
-            ofs: recipe.ofs().collect(),
+            ofs: recipe.ofs().map(|of| OfWord { of, looks_beside: looks_beside(of) }).collect(),
             shapes,
-            beside: recipe.beside.into_iter().collect(),
+            beside,
             patterns: Patterns::new(recipe.patterns, recipe.ways, recipe.sets, recipe.bare),
             wordless: recipe.wordless,
             names: OnceLock::new(),
@@ -68,14 +78,14 @@ impl Matcher {
     }
 
     /// What a word is of, by its number.
-    fn of(&self, word: usize) -> &[Of] {
+    fn of(&self, word: usize) -> &[OfWord] {
         let (Some(from), Some(to)) = (self.starts.get(word), self.starts.get(word + 1)) else { return &[] };
         self.ofs.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
     /// The last rule one of whose phrases is this text, folded.
     pub(super) fn exactly(&self, text: &str) -> Option<usize> {
-        let rule = |of: &Of| if let Of::Rule(rule) = of { Some(*rule as usize) } else { None };
+        let rule = |word: &OfWord| if let Of::Rule(rule) = word.of { Some(rule as usize) } else { None };
         let last = |word: usize| self.of(word).iter().filter_map(rule).max();
         let names = || (0..self.shapes.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
         self.names.get_or_init(|| names().collect()).get(text.as_bytes()).copied()
@@ -108,10 +118,10 @@ impl Matcher {
                 return;
             }
             let mut is_around = false;
-            for of in self.of(word) {
+            for OfWord { of, looks_beside } in self.of(word) {
                 match *of {
                     Of::Way(way) => candidates.add(way),
-                    Of::Rule(rule) if self.beside.contains_key(&rule) => {
+                    Of::Rule(rule) if *looks_beside => {
                         push(&mut beside.entry(rule).or_default().own, (start, end));
                     }
                     Of::Rule(rule) => note(rule, start, end),
@@ -133,7 +143,7 @@ impl Matcher {
         }
         if !beside.is_empty() {
             for (word, place) in around {
-                for of in self.of(word) {
+                for OfWord { of, .. } in self.of(word) {
                     match of {
                         Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
                         Of::Without(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place)),

@@ -69,13 +69,22 @@ struct Grams {
 struct Known {
     word: u32,
     /// Octets of the word before the gram.
-    before: u32,
+    before: u16,
+    /// By which grams that share their place here mostly differ.
+    check: u16,
 }
 
 /// Similar grams far from each other.
 #[inline]
 const fn spread(gram: u64) -> u64 {
     gram.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// See [`Known`].
+// The other bits tell the places.
+#[allow(clippy::cast_possible_truncation)]
+const fn check(gram: u64) -> u16 {
+    (spread(gram) >> 24) as u16
 }
 
 /// The eight octets from `at` on; zeros behind the end.
@@ -100,7 +109,7 @@ impl Grams {
             shift: 70 - index,
             starts: vec![0; (1 << start_index) + 1],
             start_shift: 64 - start_index,
-            known: vec![Known { word: 0, before: 0 }; list.len()],
+            known: vec![Known { word: 0, before: 0, check: 0 }; list.len()],
         };
         for (gram, _) in list {
             let (at, two) = grams.slot(*gram);
@@ -146,11 +155,13 @@ impl Grams {
         (spread(gram) >> self.start_shift) as usize
     }
 
-    /// The words that are known by a gram, and some others.
-    fn known(&self, gram: u64) -> &[Known] {
+    /// The words that are known by a gram, and few others.
+    fn known(&self, gram: u64) -> impl Iterator<Item = &Known> {
         let start = self.start(gram);
-        let (Some(from), Some(to)) = (self.starts.get(start), self.starts.get(start + 1)) else { return &[] };
-        self.known.get(*from as usize..*to as usize).unwrap_or_default()
+        let (from, to) = (self.starts.get(start), self.starts.get(start + 1));
+        let range = from.copied().unwrap_or_default() as usize..to.copied().unwrap_or_default() as usize;
+        let check = check(gram);
+        self.known.get(range).unwrap_or_default().iter().filter(move |known| known.check == check)
     }
 }
 
@@ -242,15 +253,14 @@ impl WordFinder {
         let (mut octets, mut ends) = (Vec::new(), Vec::new());
         let mut lists = [const { Vec::new() }; KINDS];
         let mut begins = vec![0_u8; usize::from(place_of(u8::MAX, u8::MAX, u8::MAX)) + 1].into_boxed_slice();
-        for (number, (word, at)) in (0..).zip(words) {
+        for (number, (word, at)) in words.enumerate() {
             octets.extend_from_slice(word.text.as_bytes());
             ends.push(self::number(octets.len()));
             let Some((kind, size)) = word.kind() else { continue };
             let gram = eight(word.text.as_bytes(), at) & mask(size);
-            lists
-                .get_mut(kind)
-                .into_iter()
-                .for_each(|l| l.push((gram, Known { word: number, before: self::number(at) })));
+            let before = u16::try_from(at).unwrap_or(MOST_BEFORE);
+            let known = Known { word: self::number(number), before, check: check(gram) };
+            lists.get_mut(kind).into_iter().for_each(|list| list.push((gram, known)));
             // Of a gram of two octets any may be the third.
             let [first, second, third, ..] = gram.to_le_bytes();
             for third in if size > 2 { third..=third } else { 0..=31 } {
