@@ -1,32 +1,48 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
 
 use super::pattern::Pattern;
-use memchr::memmem::Finder;
-use std::sync::OnceLock;
+use memchr::memmem;
+use std::cell::OnceCell;
 
 /// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
-const OCTETS_A_WORD: usize = 256;
+const OCTETS_A_WORD: usize = 16;
 
 /// Patterns, and what they ask for: see [`Recipe`](super::recipe::Recipe).
 pub(super) struct Patterns {
     /// Each with its rule.
     list: Vec<(Pattern, u32)>,
     ways: Vec<(u32, Vec<u32>)>,
-    sets: Vec<Set>,
+    sets: Vec<Vec<String>>,
     bare: Vec<(u32, Option<String>)>,
 }
 
-/// Words of which one is looked for.
-struct Set {
-    words: Vec<String>,
-    /// Made when they are looked for: most never are, and to make one takes as long as to look through a short text.
-    finders: OnceLock<Box<[Finder<'static>]>>,
-}
+/// Which three octets stand in a text, one behind the other. They tell of most words that they are not there, in less
+/// time than it takes to look for one.
+struct Threes(Box<[u64]>);
 
-impl Set {
-    fn is_in(&self, text: &[u8]) -> bool {
-        let make = || self.words.iter().map(|word| Finder::new(word).into_owned()).collect();
-        self.finders.get_or_init(make).iter().any(|word| word.find(text).is_some())
+impl Threes {
+    /// Bits of the number of three octets: letters in lower case have each their own.
+    const BITS: usize = 15;
+
+    fn of(text: &[u8]) -> Self {
+        let mut bits = vec![0; (1 << Self::BITS) / 64].into_boxed_slice();
+        for three in text.array_windows() {
+            let (at, bit) = Self::place(*three);
+            bits.get_mut(at).into_iter().for_each(|bits: &mut u64| *bits |= bit);
+        }
+        Self(bits)
+    }
+
+    const fn place([first, second, third]: [u8; 3]) -> (usize, u64) {
+        let number = (first as usize & 31) << 10 | (second as usize & 31) << 5 | third as usize & 31;
+        (number / 64, 1 << (number % 64))
+    }
+
+    /// Whether a word may be there: where it may not, it is not.
+    fn may_have(&self, word: &[u8]) -> bool {
+        word.array_windows()
+            .map(|three| Self::place(*three))
+            .all(|(at, bit)| self.0.get(at).is_some_and(|b| b & bit != 0))
     }
 }
 
@@ -38,7 +54,6 @@ impl Patterns {
         bare: Vec<(u32, Option<String>)>,
     ) -> Self {
         let list = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
-        let sets = sets.into_iter().map(|words| Set { words, finders: OnceLock::new() }).collect();
         Self { list, ways, sets, bare }
     }
 
@@ -47,6 +62,7 @@ impl Patterns {
         let mut all = Candidates {
             patterns: self,
             text: text.as_bytes(),
+            threes: OnceCell::new(),
             list: Vec::new(),
             chosen: Numbers::up_to(self.list.len()),
             tried: Numbers::up_to(self.ways.len()),
@@ -67,6 +83,8 @@ impl Patterns {
 pub(super) struct Candidates<'m> {
     patterns: &'m Patterns,
     text: &'m [u8],
+    /// Those of the text, once they are asked for.
+    threes: OnceCell<Threes>,
     list: Vec<u32>,
     /// The patterns of the list.
     chosen: Numbers,
@@ -119,7 +137,7 @@ impl<'m> Candidates<'m> {
         // To run a pattern that is made takes no longer than to look for many words.
         let made = self.patterns.list.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
         let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
-        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|set| set.words.len() <= most);
+        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
         if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
             self.choose(*pattern);
         }
@@ -133,7 +151,10 @@ impl<'m> Candidates<'m> {
     /// Whether the text holds a word of a set.
     fn has(&mut self, set: u32) -> bool {
         if self.asked.add(set) {
-            if self.patterns.sets.get(set as usize).is_some_and(|words| words.is_in(self.text)) {
+            let threes = self.threes.get_or_init(|| Threes::of(self.text));
+            let is_there =
+                |word: &String| threes.may_have(word.as_bytes()) && memmem::find(self.text, word.as_bytes()).is_some();
+            if self.patterns.sets.get(set as usize).is_some_and(|words| words.iter().any(is_there)) {
                 self.held.add(set);
             }
         }

@@ -17,10 +17,17 @@ const NEAR: usize = 160;
 
 /// What a word is of, as it is looked at.
 #[derive(Debug, Clone, Copy)]
-struct OfWord {
-    of: Of,
-    /// Whether it is a phrase of a rule that looks at what stands beside its words.
-    looks_beside: bool,
+enum OfWord {
+    /// A phrase of this rule.
+    Rule(u32),
+    /// A phrase of this rule, which looks at what stands beside its words.
+    Beside(u32),
+    /// A literal of this way.
+    Way(u32),
+    /// One of the words of which this rule wants one beside its own.
+    With(u32),
+    /// One of the words that this rule does not want beside its own.
+    Without(u32),
 }
 
 /// Hits of rules that look at what stands beside them, by rule.
@@ -59,11 +66,17 @@ impl Matcher {
             starts.push(sum);
         }
         let beside: BTreeMap<u32, bool> = recipe.beside.iter().copied().collect();
-        let looks_beside = |of: Of| matches!(of, Of::Rule(rule) if beside.contains_key(&rule));
+        let of_word = |of: Of| match of {
+            Of::Rule(rule) if beside.contains_key(&rule) => OfWord::Beside(rule),
+            Of::Rule(rule) => OfWord::Rule(rule),
+            Of::Way(way) => OfWord::Way(way),
+            Of::With(rule) => OfWord::With(rule),
+            Of::Without(rule) => OfWord::Without(rule),
+        };
         Self {
             finder: WordFinder::new(words),
             starts,
-            ofs: recipe.ofs().map(|of| OfWord { of, looks_beside: looks_beside(of) }).collect(),
+            ofs: recipe.ofs().map(of_word).collect(),
             shapes,
             beside,
             patterns: Patterns::new(recipe.patterns, recipe.ways, recipe.sets, recipe.bare),
@@ -85,7 +98,10 @@ impl Matcher {
 
     /// The last rule one of whose phrases is this text, folded.
     pub(super) fn exactly(&self, text: &str) -> Option<usize> {
-        let rule = |word: &OfWord| if let Of::Rule(rule) = word.of { Some(rule as usize) } else { None };
+        let rule = |of: &OfWord| match of {
+            OfWord::Rule(rule) | OfWord::Beside(rule) => Some(*rule as usize),
+            OfWord::Way(_) | OfWord::With(_) | OfWord::Without(_) => None,
+        };
         let last = |word: usize| self.of(word).iter().filter_map(rule).max();
         let names = || (0..self.shapes.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
         self.names.get_or_init(|| names().collect()).get(text.as_bytes()).copied()
@@ -118,14 +134,12 @@ impl Matcher {
                 return;
             }
             let mut is_around = false;
-            for OfWord { of, looks_beside } in self.of(word) {
+            for of in self.of(word) {
                 match *of {
-                    Of::Way(way) => candidates.add(way),
-                    Of::Rule(rule) if *looks_beside => {
-                        push(&mut beside.entry(rule).or_default().own, (start, end));
-                    }
-                    Of::Rule(rule) => note(rule, start, end),
-                    Of::With(_) | Of::Without(_) => is_around = true,
+                    OfWord::Way(way) => candidates.add(way),
+                    OfWord::Beside(rule) => push(&mut beside.entry(rule).or_default().own, (start, end)),
+                    OfWord::Rule(rule) => note(rule, start, end),
+                    OfWord::With(_) | OfWord::Without(_) => is_around = true,
                 }
             }
             if is_around && around.len() < MOST_AROUND {
@@ -143,11 +157,13 @@ impl Matcher {
         }
         if !beside.is_empty() {
             for (word, place) in around {
-                for OfWord { of, .. } in self.of(word) {
+                for of in self.of(word) {
                     match of {
-                        Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
-                        Of::Without(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place)),
-                        Of::Rule(_) | Of::Way(_) => {}
+                        OfWord::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
+                        OfWord::Without(rule) => {
+                            beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place))
+                        }
+                        OfWord::Rule(_) | OfWord::Beside(_) | OfWord::Way(_) => {}
                     }
                 }
             }
