@@ -13,7 +13,16 @@ pub(super) struct Patterns {
     list: Vec<(Pattern, u32)>,
     ways: Vec<(u32, Vec<u32>)>,
     sets: Vec<Vec<String>>,
-    bare: Vec<(u32, Option<String>)>,
+    /// Patterns that ask for one of a few octets.
+    hinted: Vec<(u32, String)>,
+    /// Patterns that ask for nothing, those of the beginning of a text and the others.
+    bare: [Bare; 2],
+}
+
+/// Patterns that ask for nothing. Mostly none of them matches, which one that stands for all tells in one go.
+struct Bare {
+    any: Pattern,
+    patterns: Vec<u32>,
 }
 
 /// Which three octets stand in a text, one behind the other. They tell of most words that they are not there, in less
@@ -53,8 +62,16 @@ impl Patterns {
         sets: Vec<Vec<String>>,
         bare: Vec<(u32, Option<String>)>,
     ) -> Self {
-        let list = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
-        Self { list, ways, sets, bare }
+        let list: Vec<_> = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
+        let (hinted, bare): (Vec<_>, Vec<_>) = bare.into_iter().partition(|(_, hints)| hints.is_some());
+        let bare = [true, false].map(|anchored| {
+            let of =
+                |at: u32| list.get(at as usize).map(|(pattern, _)| pattern).filter(|p| p.is_anchored() == anchored);
+            let patterns: Vec<u32> = bare.iter().map(|(at, _)| *at).filter(|at| of(*at).is_some()).collect();
+            Bare { any: Pattern::one_of(patterns.iter().filter_map(|at| of(*at))), patterns }
+        });
+        let hinted = hinted.into_iter().filter_map(|(at, hints)| Some((at, hints?))).collect();
+        Self { list, ways, sets, hinted, bare }
     }
 
     /// Those without a literal, to begin with.
@@ -69,10 +86,14 @@ impl Patterns {
             asked: Numbers::up_to(self.sets.len()),
             held: Numbers::up_to(self.sets.len()),
         };
-        for (pattern, hints) in &self.bare {
-            let has = |octet: u8| memchr::memchr(octet, all.text).is_some();
-            if hints.as_ref().is_none_or(|hints| hints.bytes().any(has)) {
+        for (pattern, hints) in &self.hinted {
+            if hints.bytes().any(|octet| memchr::memchr(octet, all.text).is_some()) {
                 all.choose(*pattern);
+            }
+        }
+        for Bare { any, patterns } in &self.bare {
+            if !patterns.is_empty() && (patterns.len() == 1 || any.may_match(text)) {
+                patterns.iter().for_each(|pattern| all.choose(*pattern));
             }
         }
         all
@@ -159,5 +180,39 @@ impl<'m> Candidates<'m> {
             }
         }
         self.held.has(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Patterns, Threes};
+    use proptest::prelude::*;
+
+    #[test]
+    fn patterns_without_a_literal_run_where_one_of_them_matches() {
+        let patterns = ["^.{2}$", "^0", r"\d\d", "[xy]z?", "[!?]"];
+        let patterns = patterns.iter().zip(0..).map(|(text, rule)| ((*text).to_owned(), rule)).collect();
+        let bare = vec![(0, None), (1, None), (2, None), (3, None), (4, Some("!?".to_owned()))];
+        let patterns = Patterns::new(patterns, Vec::new(), Vec::new(), bare);
+        let table: [(&str, &[u32]); 6] =
+            [("", &[]), ("abc", &[]), ("ab", &[0]), ("in 10 days", &[1, 2]), ("by", &[0, 1, 2]), ("what?", &[3])];
+        for (text, expected) in table {
+            let mut rules: Vec<u32> = patterns.candidates(text).all().map(|(_, rule)| rule).collect();
+            rules.sort_unstable();
+            assert_eq!(rules, expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_text_holds_it_may_hold(before in "\\PC{0,20}", word in "\\PC{0,8}", behind in "\\PC{0,20}") {
+            let threes = Threes::of(format!("{before}{word}{behind}").as_bytes());
+            prop_assert!(threes.may_have(word.as_bytes()));
+        }
+
+        #[test]
+        fn what_it_does_not_hold_it_mostly_may_not(text in "[a-m ]{0,200}", word in "[n-z]{3,8}") {
+            prop_assert!(!Threes::of(text.as_bytes()).may_have(word.as_bytes()));
+        }
     }
 }

@@ -452,7 +452,7 @@ mod tests {
         #[test]
         fn the_same_as_looking_for_each(
             words in prop::collection::vec("[ab -é休]{1,12}", 0..40),
-            text in "[abc -é休]{0,60}",
+            text in "[abc -é休]{0,200}",
             open in any::<bool>(),
         ) {
             let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| word.len() > 1).collect();
