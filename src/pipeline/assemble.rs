@@ -283,6 +283,10 @@ fn id(text: &str) -> String {
 
 /// At most `max` characters.
 fn cut(text: &str, max: usize) -> String {
+    // No text has more characters than octets.
+    if text.len() <= max {
+        return text.to_owned();
+    }
     match text.char_indices().nth(max) {
         Some((at, _)) => text.get(..at).unwrap_or_default().to_owned(),
         None => text.to_owned(),

@@ -308,7 +308,8 @@ impl Line {
         // Signatures over a body that was cut off say nothing.
         let authenticator = self.authenticator.as_ref().filter(|_| !raw.is_cut() && !mail.is_headless());
         let check = async |resolver: &dyn Resolver| match authenticator {
-            Some(a) => Some(a.check(mail, &place.trust, resolver, delivered_at, ingested_at).await),
+            // In a place of its own: it is large, and the line's future, which is moved with each mail, would hold it.
+            Some(a) => Some(Box::pin(a.check(mail, &place.trust, resolver, delivered_at, ingested_at)).await),
             None => None,
         };
         match (&self.settings.records, record) {

@@ -4,6 +4,7 @@ use super::archive::{Bounded, tar};
 use super::collect::Collector;
 use super::mbox::Mbox;
 use super::{Found, Out, SourceError};
+use crate::message::RawMail;
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
@@ -17,6 +18,9 @@ const ZSTD_MARK: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const LOOK: usize = 16 * 1024;
 /// A file in a packed file in a packed file is looked into; what is packed more often is no mail.
 const MAX_LAYERS: usize = 3;
+
+/// A file of no more octets than these is read at once.
+const SMALL: usize = 1 << 20;
 
 /// Octets at the beginning by which a file is known.
 const HEAD: usize = TAR_MARK.0 + TAR_MARK.1.len();
@@ -40,8 +44,57 @@ fn with_look<'r>(from: impl Read + 'r) -> io::Result<(Vec<u8>, BufReader<Box<dyn
     Ok((head, BufReader::with_capacity(LOOK, Box::new(again))))
 }
 
-/// Gives the mails of a stream, by what it is. `name` decides where octets do not: `.eml` is one mail even where it
-/// begins with a "From " line.
+/// What a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gzip,
+    Zstd,
+    Tar,
+    Zip,
+    Mbox,
+    Mail,
+}
+
+impl Kind {
+    /// By its first octets and its name, in lower case, which decides where octets do not: `.eml` is one mail even where
+    /// it begins with a "From " line. What is packed too often is a mail, of whatever use.
+    fn of(head: &[u8], name: &str, depth: usize) -> Self {
+        let is_layer = depth < MAX_LAYERS;
+        match head {
+            [0x1f, 0x8b, ..] if is_layer => Self::Gzip,
+            _ if head.starts_with(&ZSTD_MARK) && is_layer => Self::Zstd,
+            _ if is_layer
+                && (head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || has_ending(name, "tar")) =>
+            {
+                Self::Tar
+            }
+            _ if head.starts_with(b"PK\x03\x04") => Self::Zip,
+            // It begins with a "From " line; a mail whose first header is "From:" does not.
+            _ if head.starts_with(b"From ") && !has_ending(name, "eml") => Self::Mbox,
+            _ => Self::Mail,
+        }
+    }
+}
+
+/// Gives what is in a file of `octets`, by what it is.
+pub fn file(origin: &str, name: &str, octets: u64, from: &mut dyn Read, out: &mut Out<'_>) -> ControlFlow<()> {
+    // Most files are one mail and not large: it is read to where it stays.
+    let most = usize::try_from(octets).unwrap_or(usize::MAX);
+    if most > SMALL.min(out.max) {
+        return stream(origin, name, from, out);
+    }
+    let mut mail = Vec::with_capacity(most + 1);
+    if let Err(error) = from.take(octets + 1).read_to_end(&mut mail) {
+        return out.error(SourceError::new(origin, error));
+    }
+    // One that grew meanwhile is read on.
+    if mail.len() <= most && Kind::of(&mail, &name.to_ascii_lowercase(), 0) == Kind::Mail {
+        return out.mail(Found::at(origin.to_owned(), RawMail::new(mail)));
+    }
+    stream(origin, name, &mut io::Cursor::new(mail).chain(from), out)
+}
+
+/// Gives the mails of a stream, by what it is.
 pub fn stream(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>) -> ControlFlow<()> {
     layer(origin, name, from, out, 0)
 }
@@ -52,24 +105,40 @@ fn layer(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth
         Err(error) => return out.error(SourceError::new(origin, error)),
     };
     let name = name.to_ascii_lowercase();
-    if head.starts_with(&[0x1f, 0x8b]) && depth < MAX_LAYERS {
-        let inner = name.strip_suffix(".gz").map_or_else(|| name.replace(".tgz", ".tar"), str::to_owned);
-        let mut unpacked = Bounded::new(|read| MultiGzDecoder::new(BufReader::with_capacity(LOOK, read)), from);
-        return layer(origin, &inner, &mut unpacked, out, depth + 1);
+    match Kind::of(&head, &name, depth) {
+        Kind::Gzip => {
+            let inner = name.strip_suffix(".gz").map_or_else(|| name.replace(".tgz", ".tar"), str::to_owned);
+            let mut unpacked = Bounded::new(|read| MultiGzDecoder::new(BufReader::with_capacity(LOOK, read)), from);
+            layer(origin, &inner, &mut unpacked, out, depth + 1)
+        }
+        Kind::Zstd => {
+            let mut unpacked = Bounded::new(Zstd::new, from);
+            layer(origin, name.trim_end_matches(".zst"), &mut unpacked, out, depth + 1)
+        }
+        Kind::Tar => tar(origin, from, out, depth + 1),
+        Kind::Zip => {
+            let error =
+                io::Error::other("a zip cannot be read from a stream or within another archive: unpack it first");
+            out.error(SourceError::new(origin, error))
+        }
+        Kind::Mbox => mbox(origin, from, out),
+        Kind::Mail => match Collector::new(out.max).read_all(&mut from) {
+            Ok(raw) => out.mail(Found::at(origin.to_owned(), raw)),
+            Err(error) => out.error(SourceError::new(origin, error)),
+        },
     }
-    if head.starts_with(&ZSTD_MARK) && depth < MAX_LAYERS {
-        let mut unpacked = Bounded::new(Zstd::new, from);
-        return layer(origin, name.trim_end_matches(".zst"), &mut unpacked, out, depth + 1);
+}
+
+/// The mails of an mbox.
+fn mbox(origin: &str, from: impl BufRead, out: &mut Out<'_>) -> ControlFlow<()> {
+    for (number, mail) in Mbox::new(from, out.max).enumerate() {
+        match mail {
+            Ok(raw) => out.mail(Found::at(format!("{origin}#{}", number + 1), raw))?,
+            // What comes behind it cannot be read either.
+            Err(error) => return out.error(SourceError::new(origin, error)),
+        }
     }
-    let is_tar = head.get(TAR_MARK.0..).is_some_and(|h| h.starts_with(TAR_MARK.1)) || has_ending(&name, "tar");
-    if is_tar && depth < MAX_LAYERS {
-        return tar(origin, from, out, depth + 1);
-    }
-    if head.starts_with(b"PK\x03\x04") {
-        let error = io::Error::other("a zip cannot be read from a stream or within another archive: unpack it first");
-        return out.error(SourceError::new(origin, error));
-    }
-    mails(origin, &name, &mut from, head.starts_with(b"From "), out)
+    ControlFlow::Continue(())
 }
 
 /// A zstd stream, unpacked; what cannot be is an error when it is read.
@@ -97,24 +166,6 @@ fn has_ending(name: &str, ending: &str) -> bool {
 /// What is in a file of an archive.
 pub fn member(origin: &str, name: &str, from: &mut dyn Read, out: &mut Out<'_>, depth: usize) -> ControlFlow<()> {
     layer(origin, name, from, out, depth)
-}
-
-/// One mail, or those of an mbox: it begins with a "From " line; a mail whose first header is "From:" does not.
-fn mails(origin: &str, name: &str, from: &mut dyn BufRead, is_mbox: bool, out: &mut Out<'_>) -> ControlFlow<()> {
-    if !is_mbox || has_ending(name, "eml") {
-        return match Collector::new(out.max).read_all(from) {
-            Ok(raw) => out.mail(Found::at(origin.to_owned(), raw)),
-            Err(error) => out.error(SourceError::new(origin, error)),
-        };
-    }
-    for (number, mail) in Mbox::new(from, out.max).enumerate() {
-        match mail {
-            Ok(raw) => out.mail(Found::at(format!("{origin}#{}", number + 1), raw))?,
-            // What comes behind it cannot be read either.
-            Err(error) => return out.error(SourceError::new(origin, error)),
-        }
-    }
-    ControlFlow::Continue(())
 }
 
 #[cfg(test)]

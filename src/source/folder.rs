@@ -41,7 +41,7 @@ impl Source for MailFile {
         if name.to_ascii_lowercase().ends_with(".zip") {
             return archive::zip(&self.path, file, out);
         }
-        stream(&origin, &name, &mut file, out)
+        super::file::file(&origin, &name, self.octets, &mut file, out)
     }
 }
 
@@ -62,7 +62,8 @@ fn walk(path: &Path, out: &mut Vec<Box<dyn Source>>) -> io::Result<()> {
         return Ok(());
     }
     let mut entries = std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<io::Result<Vec<_>>>()?;
-    entries.sort();
+    // Of one folder: they differ in their last part.
+    entries.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
     let maildir = path.join("cur").is_dir() && path.join("new").is_dir();
     for entry in entries {
         let hidden = entry.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.') && !maildir);

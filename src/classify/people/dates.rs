@@ -4,8 +4,10 @@
 //! countries read differently (9/8/2026) is refused, and so is a month without a day.
 
 use super::date_words::{AGAIN, ALSO, CUES, Cue, MONTHS, UNTIL_BEHIND};
+use aho_corasick::{AhoCorasick, Match};
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use memchr::memmem;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -276,18 +278,7 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
     let also = ALSO.iter().any(|w| near.trim_start_matches(['(', ' ']).starts_with(w));
     let again = |words: &str| AGAIN.iter().any(|w| memmem::find(words.as_bytes(), w.as_bytes()).is_some());
     let again_behind = again(behind);
-    let mut last: Option<(usize, usize, Cue)> = None;
-    for (cue, words) in CUES {
-        for word in *words {
-            if let Some(at) = find_last_word(before, word) {
-                let candidate = (at + word.len(), word.len(), *cue);
-                if last.is_none_or(|l| (candidate.0, candidate.1) > (l.0, l.1)) {
-                    last = Some(candidate);
-                }
-            }
-        }
-    }
-    let last = last.map(|l| l.2);
+    let last = last_cue(before);
     if until_behind {
         return Some(if also { Cue::Through } else { Cue::Until });
     }
@@ -307,18 +298,21 @@ fn cue(text: &str, start: usize, end: usize) -> Option<Cue> {
     }
 }
 
-/// The last place of a word that no letter precedes.
-fn find_last_word(text: &str, word: &str) -> Option<usize> {
-    let mut end = text.len();
-    while let Some(at) = text.get(..end).and_then(|t| memmem::rfind(t.as_bytes(), word.as_bytes())) {
-        let before = text.get(..at).and_then(|t| t.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
-        if !before.is_some_and(char::is_alphabetic) && !after.is_some_and(char::is_alphabetic) {
-            return Some(at);
-        }
-        end = at;
-    }
-    None
+/// The cue whose words end last, of several the longest; no letter stands beside them.
+fn last_cue(text: &str) -> Option<Cue> {
+    static WORDS: LazyLock<Option<AhoCorasick>> =
+        LazyLock::new(|| AhoCorasick::new(CUES.iter().flat_map(|(_, words)| *words)).ok());
+    static CUE_OF: LazyLock<Vec<Cue>> =
+        LazyLock::new(|| CUES.iter().flat_map(|(cue, words)| words.iter().map(|_| *cue)).collect());
+    let is_word = |hit: &Match| {
+        let before = text.get(..hit.start()).and_then(|t| t.chars().next_back());
+        let after = text.get(hit.end()..).and_then(|t| t.chars().next());
+        !before.is_some_and(char::is_alphabetic) && !after.is_some_and(char::is_alphabetic)
+    };
+    let hits = WORDS.as_ref()?.find_overlapping_iter(text).filter(is_word);
+    // Of a word that stands in two lists the first counts.
+    let last = hits.max_by_key(|hit| (hit.end(), hit.len(), Reverse(hit.pattern())))?;
+    CUE_OF.get(last.pattern().as_usize()).copied()
 }
 
 fn sentence_before(text: &str, start: usize) -> &str {
@@ -370,6 +364,7 @@ fn sentence_behind(text: &str, end: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::returns_on;
+    use aho_corasick::{AhoCorasick, Match};
     use chrono::{DateTime, Utc};
 
     #[test]

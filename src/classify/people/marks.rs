@@ -92,6 +92,8 @@ pub fn is_separator(line: &str) -> bool {
 
 /// The label and the value of a line such as `*From:* Ana <ana@example.org>`.
 fn header(line: &str) -> Option<(Label, &str)> {
+    // Most lines have no colon, of either kind: U+FF1A begins with this octet.
+    memchr::memchr2(b':', 0xef, line.as_bytes())?;
     let line = line.trim_start_matches(|c: char| {
         c.is_whitespace() || matches!(c, '*' | '|' | '>' | '_' | '\u{feff}' | '\u{200e}' | '\u{200f}')
     });
@@ -278,6 +280,8 @@ fn attribution_begins(lines: &[Line<'_>], at: usize, last: usize) -> bool {
 
 /// Where inside a line an attribution begins, behind dashes ("end of text--- On …, x wrote:").
 pub fn inline_attribution(line: &str) -> Option<usize> {
+    // Few lines have dashes.
+    memchr::memchr(b'-', line.as_bytes())?;
     let at = line.find("--- On ").or_else(|| line.find("---On "))?;
     let (text, rest) = line.split_at_checked(at)?;
     let on = rest.trim_start_matches('-').trim();

@@ -113,13 +113,15 @@ fn answer_prefix(subject: &str) -> Option<&str> {
         "re", "aw", "sv", "vs", "odp", "ynt", "rv", "antw", "res", "ris", "rif", "ref", "r", "бет", "отв", "vá", "bls",
         "atb", "στ", "απ", "回复", "回覆", "答复", "答覆",
     ];
+    /// Octets of the longest.
+    const LONGEST: usize = 6;
     let (head, _) = subject.split_once([':', '：'])?;
     let end = head.len();
     // "Re[2]", "RE (2)".
     let word = head.split(['[', '(', '^']).next().unwrap_or(head).trim();
-    let known = PREFIXES.iter().any(|p| p.eq_ignore_ascii_case(word) || *p == word.to_lowercase())
-        || word == "返信"
-        || word == "회신";
+    // A title before a colon is none of them.
+    let known =
+        word.len() <= LONGEST && (PREFIXES.contains(&word.to_lowercase().as_str()) || matches!(word, "返信" | "회신"));
     known.then(|| subject.get(..=end)).flatten().or_else(|| known.then_some(head))
 }
 

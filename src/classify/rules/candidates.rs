@@ -1,9 +1,11 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
 
 use super::pattern::Pattern;
+use memchr::memmem;
+use std::cell::OnceCell;
 
 /// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
-const OCTETS_A_WORD: usize = 256;
+const OCTETS_A_WORD: usize = 16;
 
 /// Patterns, and what they ask for: see [`Recipe`](super::recipe::Recipe).
 pub(super) struct Patterns {
@@ -11,7 +13,46 @@ pub(super) struct Patterns {
     list: Vec<(Pattern, u32)>,
     ways: Vec<(u32, Vec<u32>)>,
     sets: Vec<Vec<String>>,
-    bare: Vec<(u32, Option<String>)>,
+    /// Patterns that ask for one of a few octets.
+    hinted: Vec<(u32, String)>,
+    /// Patterns that ask for nothing, those of the beginning of a text and the others.
+    bare: [Bare; 2],
+}
+
+/// Patterns that ask for nothing. Mostly none of them matches, which one that stands for all tells in one go.
+struct Bare {
+    any: Pattern,
+    patterns: Vec<u32>,
+}
+
+/// Which three octets stand in a text, one behind the other. They tell of most words that they are not there, in less
+/// time than it takes to look for one.
+struct Threes(Box<[u64]>);
+
+impl Threes {
+    /// Bits of the number of three octets: letters in lower case have each their own.
+    const BITS: usize = 15;
+
+    fn of(text: &[u8]) -> Self {
+        let mut bits = vec![0; (1 << Self::BITS) / 64].into_boxed_slice();
+        for three in text.array_windows() {
+            let (at, bit) = Self::place(*three);
+            bits.get_mut(at).into_iter().for_each(|bits: &mut u64| *bits |= bit);
+        }
+        Self(bits)
+    }
+
+    const fn place([first, second, third]: [u8; 3]) -> (usize, u64) {
+        let number = (first as usize & 31) << 10 | (second as usize & 31) << 5 | third as usize & 31;
+        (number / 64, 1 << (number % 64))
+    }
+
+    /// Whether a word may be there: where it may not, it is not.
+    fn may_have(&self, word: &[u8]) -> bool {
+        word.array_windows()
+            .map(|three| Self::place(*three))
+            .all(|(at, bit)| self.0.get(at).is_some_and(|b| b & bit != 0))
+    }
 }
 
 impl Patterns {
@@ -21,8 +62,16 @@ impl Patterns {
         sets: Vec<Vec<String>>,
         bare: Vec<(u32, Option<String>)>,
     ) -> Self {
-        let list = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
-        Self { list, ways, sets, bare }
+        let list: Vec<_> = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
+        let (hinted, bare): (Vec<_>, Vec<_>) = bare.into_iter().partition(|(_, hints)| hints.is_some());
+        let bare = [true, false].map(|anchored| {
+            let of =
+                |at: u32| list.get(at as usize).map(|(pattern, _)| pattern).filter(|p| p.is_anchored() == anchored);
+            let patterns: Vec<u32> = bare.iter().map(|(at, _)| *at).filter(|at| of(*at).is_some()).collect();
+            Bare { any: Pattern::one_of(patterns.iter().filter_map(|at| of(*at))), patterns }
+        });
+        let hinted = hinted.into_iter().filter_map(|(at, hints)| Some((at, hints?))).collect();
+        Self { list, ways, sets, hinted, bare }
     }
 
     /// Those without a literal, to begin with.
@@ -30,16 +79,21 @@ impl Patterns {
         let mut all = Candidates {
             patterns: self,
             text: text.as_bytes(),
+            threes: OnceCell::new(),
             list: Vec::new(),
             chosen: Numbers::up_to(self.list.len()),
             tried: Numbers::up_to(self.ways.len()),
             asked: Numbers::up_to(self.sets.len()),
             held: Numbers::up_to(self.sets.len()),
         };
-        for (pattern, hints) in &self.bare {
-            let has = |octet: u8| memchr::memchr(octet, all.text).is_some();
-            if hints.as_ref().is_none_or(|hints| hints.bytes().any(has)) {
+        for (pattern, hints) in &self.hinted {
+            if hints.bytes().any(|octet| memchr::memchr(octet, all.text).is_some()) {
                 all.choose(*pattern);
+            }
+        }
+        for Bare { any, patterns } in &self.bare {
+            if !patterns.is_empty() && (patterns.len() == 1 || any.may_match(text)) {
+                patterns.iter().for_each(|pattern| all.choose(*pattern));
             }
         }
         all
@@ -50,6 +104,8 @@ impl Patterns {
 pub(super) struct Candidates<'m> {
     patterns: &'m Patterns,
     text: &'m [u8],
+    /// Those of the text, once they are asked for.
+    threes: OnceCell<Threes>,
     list: Vec<u32>,
     /// The patterns of the list.
     chosen: Numbers,
@@ -116,12 +172,47 @@ impl<'m> Candidates<'m> {
     /// Whether the text holds a word of a set.
     fn has(&mut self, set: u32) -> bool {
         if self.asked.add(set) {
-            let words = self.patterns.sets.get(set as usize);
-            let is_there = |word: &String| memchr::memmem::find(self.text, word.as_bytes()).is_some();
-            if words.is_some_and(|words| words.iter().any(is_there)) {
+            let threes = self.threes.get_or_init(|| Threes::of(self.text));
+            let is_there =
+                |word: &String| threes.may_have(word.as_bytes()) && memmem::find(self.text, word.as_bytes()).is_some();
+            if self.patterns.sets.get(set as usize).is_some_and(|words| words.iter().any(is_there)) {
                 self.held.add(set);
             }
         }
         self.held.has(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Patterns, Threes};
+    use proptest::prelude::*;
+
+    #[test]
+    fn patterns_without_a_literal_run_where_one_of_them_matches() {
+        let patterns = ["^.{2}$", "^0", r"\d\d", "[xy]z?", "[!?]"];
+        let patterns = patterns.iter().zip(0..).map(|(text, rule)| ((*text).to_owned(), rule)).collect();
+        let bare = vec![(0, None), (1, None), (2, None), (3, None), (4, Some("!?".to_owned()))];
+        let patterns = Patterns::new(patterns, Vec::new(), Vec::new(), bare);
+        let table: [(&str, &[u32]); 6] =
+            [("", &[]), ("abc", &[]), ("ab", &[0, 1]), ("in 10 days", &[2, 3]), ("by", &[0, 1, 2, 3]), ("what?", &[4])];
+        for (text, expected) in table {
+            let mut rules: Vec<u32> = patterns.candidates(text).all().map(|(_, rule)| rule).collect();
+            rules.sort_unstable();
+            assert_eq!(rules, expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_text_holds_it_may_hold(before in "\\PC{0,20}", word in "\\PC{0,8}", behind in "\\PC{0,20}") {
+            let threes = Threes::of(format!("{before}{word}{behind}").as_bytes());
+            prop_assert!(threes.may_have(word.as_bytes()));
+        }
+
+        #[test]
+        fn what_it_does_not_hold_it_mostly_may_not(text in "[a-m ]{0,200}", word in "[n-z]{3,8}") {
+            prop_assert!(!Threes::of(text.as_bytes()).may_have(word.as_bytes()));
+        }
     }
 }

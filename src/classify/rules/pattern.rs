@@ -55,6 +55,22 @@ impl Pattern {
         self.made.get().is_some()
     }
 
+    /// One that matches where one of these does.
+    pub(super) fn one_of<'p>(patterns: impl Iterator<Item = &'p Self>) -> Self {
+        Self::new(patterns.map(|pattern| format!("(?:{})", pattern.text)).collect::<Vec<_>>().join("|"))
+    }
+
+    /// Whether it matches; where that cannot be told, it may.
+    pub(super) fn may_match(&self, text: &str) -> bool {
+        let engine = self.made.get_or_init(|| Engine::new(&self.text)).as_ref();
+        engine.is_none_or(|engine| engine.is_match(text))
+    }
+
+    /// Whether it speaks of the beginning of a text alone.
+    pub(super) fn is_anchored(&self) -> bool {
+        self.text.starts_with('^')
+    }
+
     /// Its matches, from left to right; where it is no regular expression, none.
     pub(super) fn find_iter<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let engine = self.made.get_or_init(|| Engine::new(&self.text)).as_ref();
@@ -96,6 +112,13 @@ impl Engine {
         }
     }
 
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Lazy(lazy) => lazy.end(Input::new(text).earliest(true)).is_some(),
+            Self::Whole(regex) => regex.is_match(text),
+        }
+    }
+
     fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
         match self {
             Self::Lazy(lazy) => lazy.find(text, from),
@@ -120,12 +143,7 @@ impl Lazy {
         if self.anchored.is_anchored() && from > 0 {
             return None;
         }
-        let input = Input::new(text).range(from..).anchored(self.anchored);
-        let end = {
-            let mut cache = self.forward.caches.get();
-            // It fails only where it was told to, which it was not.
-            self.forward.dfa.try_search_fwd(&mut cache, &input).ok()??.offset()
-        };
+        let end = self.end(Input::new(text).range(from..))?;
         if self.anchored.is_anchored() {
             return Some(from..end);
         }
@@ -134,6 +152,13 @@ impl Lazy {
         let input = Input::new(text).range(from..end).anchored(Anchored::Yes);
         let start = backward.dfa.try_search_rev(&mut backward.caches.get(), &input).ok()??.offset();
         Some(start..end)
+    }
+
+    /// Where the first match ends.
+    fn end(&self, input: Input<'_>) -> Option<usize> {
+        let mut cache = self.forward.caches.get();
+        // It fails only where it was told to, which it was not.
+        Some(self.forward.dfa.try_search_fwd(&mut cache, &input.anchored(self.anchored)).ok()??.offset())
     }
 }
 

@@ -13,7 +13,10 @@ use super::folded::is_letter;
 const AT_STARTS: [usize; 5] = [8, 6, 4, 3, 2];
 /// The same for words that may stand anywhere.
 const ANYWHERE: [usize; 2] = [4, 2];
-/// Bits of a table for each word: one in sixteen places of a text is then looked at closer for nothing.
+/// All of them.
+const KINDS: usize = AT_STARTS.len() + ANYWHERE.len();
+/// Bits of a table for each word, of which it sets two: one in sixty places of a text is then looked at closer for
+/// nothing.
 const BITS_EACH: usize = 16;
 /// A gram further behind in its word is none by which it is found.
 const MOST_BEFORE: u16 = 1 << 14;
@@ -35,25 +38,22 @@ pub(super) struct WordFinder {
     octets: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<u32>,
-    at_starts: [Grams; AT_STARTS.len()],
-    anywhere: [Grams; ANYWHERE.len()],
-    /// What an octet of a text may be: see [`JOINS`].
-    octet: [u8; 256],
+    /// In the order of [`AT_STARTS`] and [`ANYWHERE`].
+    grams: [Grams; KINDS],
+    /// By the first three octets of grams, a bit for each kind of them that begins so.
+    begins: Box<[u8]>,
 }
 
-/// A letter or digit of ASCII: what follows it begins no word.
-const JOINS: u8 = 1;
-/// A word may begin with it, behind one that is no letter or digit of ASCII. In a text of other letters that is so too
-/// often, which costs time only.
-const FIRST: u8 = 2;
-/// One of the few words that may stand anywhere and are shorter than four octets begins with it.
-const SHORT: u8 = 4;
+/// Places of a text that are looked at together: as many as a number has bits.
+const AT_ONCE: usize = 64;
+/// The kinds that are looked for within a word of the text too.
+const WITHIN: u8 = u8::MAX << AT_STARTS.len();
 
 /// Some octets of words, and the words that are known by them.
 struct Grams {
     /// Which of eight octets count.
     mask: u64,
-    /// A bit for each value that some gram may have.
+    /// Two bits for each gram, in one number.
     bits: Vec<u64>,
     /// How far a spread gram is shifted to be an index of `bits`.
     shift: u32,
@@ -69,13 +69,22 @@ struct Grams {
 struct Known {
     word: u32,
     /// Octets of the word before the gram.
-    before: u32,
+    before: u16,
+    /// By which grams that share their place here mostly differ.
+    check: u16,
 }
 
 /// Similar grams far from each other.
 #[inline]
 const fn spread(gram: u64) -> u64 {
     gram.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// See [`Known`].
+// The other bits tell the places.
+#[allow(clippy::cast_possible_truncation)]
+const fn check(gram: u64) -> u16 {
+    (spread(gram) >> 24) as u16
 }
 
 /// The eight octets from `at` on; zeros behind the end.
@@ -92,19 +101,19 @@ const fn is_first(octet: u8) -> bool {
 impl Grams {
     /// For grams of so many octets.
     fn new(octets: usize, list: &[(u64, Known)]) -> Self {
-        let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(6, MOST_BITS);
+        let index = (list.len() * BITS_EACH).next_power_of_two().trailing_zeros().clamp(7, MOST_BITS);
         let start_index = list.len().next_power_of_two().trailing_zeros().max(1);
         let mut grams = Self {
             mask: mask(octets),
             bits: vec![0; 1 << (index - 6)],
-            shift: 64 - index,
+            shift: 70 - index,
             starts: vec![0; (1 << start_index) + 1],
             start_shift: 64 - start_index,
-            known: vec![Known { word: 0, before: 0 }; list.len()],
+            known: vec![Known { word: 0, before: 0, check: 0 }; list.len()],
         };
         for (gram, _) in list {
-            let (at, bit) = grams.slot(*gram);
-            grams.bits.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
+            let (at, two) = grams.slot(*gram);
+            grams.bits.get_mut(at).into_iter().for_each(|bits| *bits |= two);
             let start = grams.start(*gram) + 1;
             grams.starts.get_mut(start).into_iter().for_each(|count| *count += 1);
         }
@@ -123,18 +132,20 @@ impl Grams {
         grams
     }
 
-    /// Where the bit of a gram stands.
+    /// Where the bits of a gram stand.
     #[inline]
+    // Of the 64 bits as many are left as `bits` has places for.
+    #[allow(clippy::cast_possible_truncation)]
     const fn slot(&self, gram: u64) -> (usize, u64) {
-        let slot = spread(gram) >> self.shift;
-        ((slot >> 6) as usize, 1 << (slot & 63))
+        let spread = spread(gram);
+        ((spread >> self.shift) as usize, (1 << ((spread >> 32) & 63)) | (1 << ((spread >> 38) & 63)))
     }
 
     /// Whether words may be known by these octets of a text.
     #[inline]
     fn may_have(&self, eight: u64) -> bool {
-        let (at, bit) = self.slot(eight & self.mask);
-        self.bits.get(at).is_some_and(|bits| bits & bit != 0)
+        let (at, two) = self.slot(eight & self.mask);
+        self.bits.get(at).is_some_and(|bits| bits & two == two)
     }
 
     /// Where in `starts` the words of a gram are.
@@ -144,11 +155,13 @@ impl Grams {
         (spread(gram) >> self.start_shift) as usize
     }
 
-    /// The words that are known by a gram, and some others.
-    fn known(&self, gram: u64) -> &[Known] {
+    /// The words that are known by a gram, and few others.
+    fn known(&self, gram: u64) -> impl Iterator<Item = &Known> {
         let start = self.start(gram);
-        let (Some(from), Some(to)) = (self.starts.get(start), self.starts.get(start + 1)) else { return &[] };
-        self.known.get(*from as usize..*to as usize).unwrap_or_default()
+        let (from, to) = (self.starts.get(start), self.starts.get(start + 1));
+        let range = from.copied().unwrap_or_default() as usize..to.copied().unwrap_or_default() as usize;
+        let check = check(gram);
+        self.known.get(range).unwrap_or_default().iter().filter(move |known| known.check == check)
     }
 }
 
@@ -238,28 +251,28 @@ impl WordFinder {
     /// found (see [`rarest`]).
     pub(super) fn new<'w>(words: impl Iterator<Item = (Word<'w>, usize)>) -> Self {
         let (mut octets, mut ends) = (Vec::new(), Vec::new());
-        let mut lists = [const { Vec::new() }; AT_STARTS.len() + ANYWHERE.len()];
-        let mut octet = [0; 256];
-        for (octet, flags) in (0_u8..=255).zip(&mut octet) {
-            *flags = if octet.is_ascii_alphanumeric() { JOINS } else { 0 } | if is_first(octet) { FIRST } else { 0 };
-        }
-        for (number, (word, at)) in (0..).zip(words) {
+        let mut lists = [const { Vec::new() }; KINDS];
+        let mut begins = vec![0_u8; usize::from(place_of(u8::MAX, u8::MAX, u8::MAX)) + 1].into_boxed_slice();
+        for (number, (word, at)) in words.enumerate() {
             octets.extend_from_slice(word.text.as_bytes());
             ends.push(self::number(octets.len()));
             let Some((kind, size)) = word.kind() else { continue };
             let gram = eight(word.text.as_bytes(), at) & mask(size);
-            lists
-                .get_mut(kind)
-                .into_iter()
-                .for_each(|l| l.push((gram, Known { word: number, before: self::number(at) })));
-            if kind + 1 == AT_STARTS.len() + ANYWHERE.len() {
-                octet.get_mut((gram & 0xff) as usize).into_iter().for_each(|flags| *flags |= SHORT);
+            let before = u16::try_from(at).unwrap_or(MOST_BEFORE);
+            let known = Known { word: self::number(number), before, check: check(gram) };
+            lists.get_mut(kind).into_iter().for_each(|list| list.push((gram, known)));
+            // Of a gram of two octets any may be the third.
+            let [first, second, third, ..] = gram.to_le_bytes();
+            for third in if size > 2 { third..=third } else { 0..=31 } {
+                begins
+                    .get_mut(usize::from(place_of(first, second, third)))
+                    .into_iter()
+                    .for_each(|kinds| *kinds |= 1 << kind);
             }
         }
-        let mut lists = lists.iter();
-        let at_starts = AT_STARTS.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
-        let anywhere = ANYWHERE.map(|size| Grams::new(size, lists.next().map(Vec::as_slice).unwrap_or_default()));
-        Self { octets, ends, at_starts, anywhere, octet }
+        let mut sizes = AT_STARTS.iter().chain(&ANYWHERE);
+        let grams = lists.map(|list| Grams::new(sizes.next().copied().unwrap_or(1), &list));
+        Self { octets, ends, grams, begins }
     }
 
     /// A word by its number.
@@ -282,7 +295,7 @@ impl WordFinder {
         tail.iter_mut().zip(last).for_each(|(to, octet)| *to = *octet);
         self.look(tail.get(..last.len() + 7).unwrap_or_default(), from, within, &mut places);
         for (at, kind) in places {
-            let Some(grams) = self.at_starts.iter().chain(&self.anywhere).nth(kind) else { continue };
+            let Some(grams) = self.grams.get(kind) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
                 let word = self.word(known.word as usize);
                 let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
@@ -297,30 +310,84 @@ impl WordFinder {
     /// Collects the places behind which seven octets follow and at which some gram may stand, each with the number of
     /// the grams. `within`: whether the octet before is a letter or digit of ASCII; given back for the last one.
     fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, usize)>) -> bool {
-        const LONG: usize = AT_STARTS.len();
-        let [long, short] = &self.anywhere;
-        let mut before = if within { JOINS } else { 0 };
-        for (at, eight @ [octet, ..]) in octets.array_windows::<8>().enumerate() {
-            let at = from + at;
-            let eight = u64::from_le_bytes(*eight);
-            if long.may_have(eight) {
-                places.push((number(at), LONG));
+        let last = octets.len().saturating_sub(7);
+        for at in (0..last).step_by(AT_ONCE) {
+            let mut found = self.may_begin(octets, at, within);
+            if last - at < AT_ONCE {
+                found &= (1 << (last - at)) - 1;
             }
-            let flags = self.octet.get(usize::from(*octet)).copied().unwrap_or_default();
-            if flags & SHORT != 0 && short.may_have(eight) {
-                places.push((number(at), LONG + 1));
-            }
-            if before & JOINS == 0 && flags & FIRST != 0 {
-                for (kind, grams) in (0..).zip(&self.at_starts) {
-                    if grams.may_have(eight) {
-                        places.push((number(at), kind));
+            while found != 0 {
+                let at = at + found.trailing_zeros() as usize;
+                found &= found - 1;
+                let Some(eight) = octets.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
+                let within = at.checked_sub(1).map_or(within, |before| octets.get(before).copied().is_some_and(joins));
+                let [first, second, third, ..] = *eight;
+                let eight = u64::from_le_bytes(*eight);
+                let mut kinds = self.begins(place_of(first, second, third)) & kinds_behind(within);
+                while kinds != 0 {
+                    let kind = kinds.trailing_zeros() as usize;
+                    kinds &= kinds - 1;
+                    if self.grams.get(kind).is_some_and(|grams| grams.may_have(eight)) {
+                        places.push((number(from + at), kind));
                     }
                 }
             }
-            before = flags;
         }
-        before & JOINS != 0
+        last.checked_sub(1).map_or(within, |before| octets.get(before).copied().is_some_and(joins))
     }
+
+    /// A bit for each of the places from `at` on at which some gram may begin. Which these are no processor can foresee:
+    /// so they are found without a branch, and what all places have in common is done for many at once.
+    fn may_begin(&self, octets: &[u8], at: usize, within: bool) -> u64 {
+        // With the octet before, and two behind.
+        let mut near = [0; AT_ONCE + 3];
+        let octet =
+            at.checked_sub(1).map_or(Some(if within { b'a' } else { b' ' }), |before| octets.get(before).copied());
+        let [before, from @ ..] = &mut near;
+        *before = octet.unwrap_or_default();
+        match octets.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(all) => *from = *all,
+            None => from.iter_mut().zip(octets.get(at..).unwrap_or_default()).for_each(|(to, octet)| *to = *octet),
+        }
+        let mut places = [0; AT_ONCE];
+        for (place, [_, first, second, third]) in places.iter_mut().zip(near.array_windows()) {
+            *place = place_of(*first, *second, *third);
+        }
+        let mut kinds = [0; AT_ONCE];
+        for (kinds, before) in kinds.iter_mut().zip(&near) {
+            *kinds = kinds_behind(joins(*before));
+        }
+        let mut found = 0;
+        for (bit, (place, kinds)) in places.iter().zip(&kinds).enumerate() {
+            found |= u64::from(self.begins(*place) & kinds != 0) << bit;
+        }
+        found
+    }
+
+    /// A bit for each kind of which some gram may begin with the octets of this place.
+    #[inline]
+    fn begins(&self, place: u16) -> u8 {
+        self.begins.get(usize::from(place)).copied().unwrap_or_default()
+    }
+}
+
+/// The place of three octets among those by which grams begin. Letters in lower case have each their own; of what else
+/// shares one, some is looked at for nothing.
+#[inline]
+const fn place_of(first: u8, second: u8, third: u8) -> u16 {
+    (first as u16 & 31) << 10 | (second as u16 & 31) << 5 | third as u16 & 31
+}
+
+/// The kinds that are looked for behind an octet.
+#[inline]
+const fn kinds_behind(joins: bool) -> u8 {
+    if joins { WITHIN } else { u8::MAX }
+}
+
+/// A letter or digit of ASCII: what follows it begins no word.
+#[inline]
+const fn joins(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
 }
 
 #[cfg(test)]
@@ -385,7 +452,7 @@ mod tests {
         #[test]
         fn the_same_as_looking_for_each(
             words in prop::collection::vec("[ab -é休]{1,12}", 0..40),
-            text in "[abc -é休]{0,60}",
+            text in "[abc -é休]{0,200}",
             open in any::<bool>(),
         ) {
             let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| word.len() > 1).collect();
