@@ -24,39 +24,18 @@ impl Table {
 
     /// What its rules may give; nothing where that is any name.
     fn gives(self) -> Option<Vec<&'static str>> {
-        let besides: &[&str];
-        let (of, without) = match self {
+        // Words of a type, words besides, and a word of the type that no rule gives.
+        let (of, besides, without): (&[_], &[_], _) = match self {
             // `none`: words that count against it.
-            Self::AutoReply => {
-                besides = &["none"];
-                (words::<AutoReplyType>(), "")
-            }
-            Self::BounceCategory | Self::BounceCode => {
-                besides = &[];
-                (words::<Category>(), "")
-            }
-            Self::Challenge => {
-                besides = &["challenge"];
-                (&[][..], "")
-            }
-            Self::Intent => {
-                besides = &[];
-                (words::<Intent>(), "unknown")
-            }
+            Self::AutoReply => (words::<AutoReplyType>(), &["none"], ""),
+            Self::BounceCategory | Self::BounceCode => (words::<Category>(), &[], ""),
+            Self::Challenge => (&[], &["challenge"], ""),
+            Self::Intent => (words::<Intent>(), &[], "unknown"),
             Self::Other | Self::Provider => return None,
-            Self::Receipt => {
-                besides = &[];
-                (words::<Disposition>(), "unknown")
-            }
-            Self::Report => {
-                besides = &["bounce", "delay", "delivered", "relayed", "hint", "copy", "none"];
-                (&[][..], "")
-            }
+            Self::Receipt => (words::<Disposition>(), &[], "unknown"),
+            Self::Report => (&[], &["bounce", "delay", "delivered", "relayed", "hint", "copy", "none"], ""),
             // `none`: words that look like a wish and are none.
-            Self::Unsubscribe => {
-                besides = &["none"];
-                (words::<UnsubscribeScope>(), "")
-            }
+            Self::Unsubscribe => (words::<UnsubscribeScope>(), &["none"], ""),
         };
         Some(of.iter().chain(besides).copied().filter(|word| *word != without).collect())
     }
