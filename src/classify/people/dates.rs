@@ -364,7 +364,6 @@ fn sentence_behind(text: &str, end: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::returns_on;
-    use aho_corasick::{AhoCorasick, Match};
     use chrono::{DateTime, Utc};
 
     #[test]

@@ -93,7 +93,9 @@ impl Patterns {
         }
         for Bare { any, patterns } in &self.bare {
             if !patterns.is_empty() && (patterns.len() == 1 || any.may_match(text)) {
-                patterns.iter().for_each(|pattern| all.choose(*pattern));
+                for pattern in patterns {
+                    all.choose(*pattern);
+                }
             }
         }
         all

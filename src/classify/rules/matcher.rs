@@ -161,7 +161,7 @@ impl Matcher {
                     match of {
                         OfWord::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
                         OfWord::Without(rule) => {
-                            beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place))
+                            beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place));
                         }
                         OfWord::Rule(_) | OfWord::Beside(_) | OfWord::Way(_) => {}
                     }
