@@ -132,7 +132,7 @@ the score is how SHA-256 of name, a zero octet and the shard's number begins. He
 {{- range .Values.config.mailboxes -}}
   {{- $usual := ternary 995 110 (eq (default "implicit" .tls) "implicit") -}}
   {{- $ports = append $ports (int (default $usual .port)) -}}
-  {{- if dig "oauth" "endpoint" "" . -}}
+  {{- if (.oauth).endpoint -}}
     {{- $port := regexFind ":[0-9]+$" (urlParse .oauth.endpoint.url).host | trimPrefix ":" -}}
     {{- $ports = append $ports (int (default 443 $port)) -}}
   {{- end -}}
@@ -190,21 +190,21 @@ the score is how SHA-256 of name, a zero octet and the shard's number begins. He
   {{- fail "config.run: set `schedule`, `timeZone` and `run.…` of the chart instead, of which it is made" -}}
 {{- end -}}
 {{- $secrets := dict "config.kafka.sasl_password" (dig "kafka" "sasl_password" "" $values.config) "config.privacy.hash_key" (dig "privacy" "hash_key" "" $values.config) -}}
-{{- $_ := set $secrets "config.kafka.schema_registry.password" (dig "kafka" "schema_registry" "password" "" $values.config) -}}
+{{- $_ := set $secrets "config.kafka.schema_registry.password" (default "" (($values.config.kafka).schema_registry).password) -}}
 {{- range list "sasl.password" "ssl.key.password" "ssl.keystore.password" "sasl.oauthbearer.client.secret" -}}
   {{- $_ := set $secrets (printf "config.kafka.properties: %s" .) (get (dig "kafka" "properties" dict $values.config) .) -}}
 {{- end -}}
 {{- range $correlator := $values.config.correlators -}}
-  {{- range dig "verify" "keys" list $correlator -}}
+  {{- range ($correlator.verify).keys -}}
     {{- $_ := set $secrets (printf "config.correlators: key %s of %s" .id $correlator.id) (default "" .key) -}}
   {{- end -}}
 {{- end -}}
 {{- range $values.config.mailboxes -}}
   {{- $_ := set $secrets (printf "config.mailboxes: password of %s" .name) (default "" .password) -}}
-  {{- $_ := set $secrets (printf "config.mailboxes: privacy.hash_key of %s" .name) (dig "privacy" "hash_key" "" .) -}}
+  {{- $_ := set $secrets (printf "config.mailboxes: privacy.hash_key of %s" .name) (default "" (.privacy).hash_key) -}}
   {{- $mailbox := . -}}
   {{- range $key := list "client_secret" "refresh_token" -}}
-    {{- $_ := set $secrets (printf "config.mailboxes: %s of %s" $key $mailbox.name) (dig "oauth" "endpoint" $key "" $mailbox) -}}
+    {{- $_ := set $secrets (printf "config.mailboxes: %s of %s" $key $mailbox.name) (get (default dict ($mailbox.oauth).endpoint) $key) -}}
   {{- end -}}
 {{- end -}}
 {{- range $where, $secret := $secrets -}}

@@ -23,7 +23,7 @@ mod name;
 mod place;
 mod sweep;
 
-pub use name::Reference;
+pub use name::{DigestPrefix, Reference};
 pub use sweep::Swept;
 
 use crate::auth::dns::Recorded;

@@ -51,9 +51,71 @@ impl fmt::Display for Reference {
     }
 }
 
+/// The fewest digits of a digest that name a mail.
+const FEWEST: usize = 8;
+
+/// The digits that a digest begins with, or all of them: so people name a mail, as they saw it in an explanation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestPrefix(String);
+
+impl DigestPrefix {
+    /// Eight hexadecimal digits or more.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_one = (FEWEST..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        is_one.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// Whether the digest begins so.
+    #[must_use]
+    pub fn begins(&self, digest: &Digest) -> bool {
+        digest.to_string().starts_with(&self.0)
+    }
+
+    /// The digest's first octet.
+    #[must_use]
+    pub fn first(&self) -> u8 {
+        self.0.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default()
+    }
+}
+
+impl From<Digest> for DigestPrefix {
+    fn from(digest: Digest) -> Self {
+        Self(digest.to_string())
+    }
+}
+
+impl fmt::Display for DigestPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Digest, Reference};
+    use super::{Digest, DigestPrefix, Reference};
+
+    #[test]
+    fn eight_digits_or_more_name_a_digest() {
+        let digest = Digest::of(b"x");
+        let whole = digest.to_string();
+        for (given, begins) in [
+            (&whole[..], Some(true)),
+            (&whole[..8], Some(true)),
+            ("2D711642B726", Some(true)),
+            ("2d711643", Some(false)),
+            (&whole[..7], None),
+            (&whole[1..8], None),
+            ("2d71164x", None),
+            (&format!("{whole}0"), None),
+            ("", None),
+        ] {
+            let prefix = DigestPrefix::parse(given);
+            assert_eq!(prefix.as_ref().map(|p| p.begins(&digest)), begins, "{given}");
+            assert!(prefix.is_none_or(|p| p.first() == 0x2d));
+        }
+        assert!(DigestPrefix::from(digest).begins(&digest));
+    }
 
     #[test]
     fn a_name_says_mailbox_and_digest_and_is_read_back() {

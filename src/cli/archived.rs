@@ -1,8 +1,7 @@
 //! `replay --archive`: mails from the archive, each with the DNS answers of its day.
 
-use crate::archive::{Archive, ArchiveError, Reference};
+use crate::archive::{Archive, ArchiveError, DigestPrefix, Reference};
 use crate::config::Config;
-use crate::message::Digest;
 use crate::source::KeptMails;
 use std::collections::BTreeMap;
 
@@ -13,16 +12,17 @@ pub struct FromArchive {
     /// what has no answers there is not checked. The mailbox is the one that each mail lay in.
     #[arg(long, value_name = "LOCATION", conflicts_with_all = ["paths", "uidl", "dns_record"])]
     pub archive: Option<String>,
-    /// With --archive: only the mail with this digest (`digest_sha256`, or an `archive_ref`); may be given several times.
+    /// With --archive: only the mail with this digest: `digest_sha256` or its first 8 digits or more, as --explain shows
+    /// them, or an `archive_ref`. May be given several times.
     #[arg(long, value_name = "DIGEST", requires = "archive", value_parser = digest)]
-    pub digest: Vec<Digest>,
+    pub digest: Vec<DigestPrefix>,
 }
 
-/// A digest, alone or in a reference.
-fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text)
-        .or_else(|| Some(Reference::parse(text)?.digest))
-        .ok_or_else(|| "write the 64 digits of `digest_sha256`, or an `archive_ref`".to_owned())
+/// A digest or how it begins, alone or in a reference.
+fn digest(text: &str) -> Result<DigestPrefix, String> {
+    DigestPrefix::parse(text)
+        .or_else(|| Some(Reference::parse(text)?.digest.into()))
+        .ok_or_else(|| "write the first 8 digits of `digest_sha256` or more, or an `archive_ref`".to_owned())
 }
 
 impl FromArchive {

@@ -4,7 +4,7 @@ use super::Exit;
 use super::exit::{configuration, fail};
 use crate::archive::{Archive, ArchiveError, Reference};
 use crate::auth::dns::RecordStore;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Secrets};
 use crate::event::{AddressMode, Party, partition_key};
 use crate::message::{Address, Mail, Mentions, to_crlf};
 use crate::pipeline::{Failure, FailureClass, policy};
@@ -23,8 +23,8 @@ const LARGEST: usize = 256 * 1024 * 1024;
 /// Find, and remove, what this program has stored about a person.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --yes nothing is removed. Mails that lie in a mailbox and events in Kafka are not touched: what is to be done
-there is printed.
+Without --yes nothing is removed. Mails that lie in a mailbox and events in Kafka are not
+touched: what is to be done there is printed.
 
 Example:
   reply-ingest forget ana@example.org --config /etc/reply-ingest.yaml")]
@@ -45,7 +45,8 @@ fn address(text: &str) -> Result<Address, String> {
 }
 
 pub async fn main(args: Args) -> Exit {
-    let config = match config::load(&args.config) {
+    let secrets = Secrets::RequiredFor { mailboxes: false, kafka: false };
+    let config = match config::load_for(&args.config, secrets) {
         Ok(config) => config,
         Err(error) => return configuration(&error),
     };

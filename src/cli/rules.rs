@@ -299,6 +299,10 @@ async fn coverage(args: &Coverage) -> Exit {
         Ok(counted) => counted,
         Err(exit) => return exit,
     };
+    // That nothing could be read was said; a table of noughts would look like an answer.
+    if mails == 0 && exit != Exit::Success {
+        return exit;
+    }
     let chosen = |rule: &&Rule| rule.table != Table::Provider && args.table.is_none_or(|t| rule.table == t);
     let all: Vec<&Rule> = rules.all().iter().filter(chosen).collect();
     let used = |rule: &Rule| counts.get(&rule.id).copied().unwrap_or(0);

@@ -124,13 +124,22 @@ pub fn rules_beside(config: &Config) -> impl Future<Output = Result<Arc<Rules>, 
     async move { reading.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error))) }
 }
 
+/// A file of rules that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the rules {}: check the path and its permissions", path.display())]
+pub struct UnreadRules {
+    pub path: PathBuf,
+    #[source]
+    pub source: std::io::Error,
+}
+
 /// The embedded rules, those that a configuration names, and further files.
 pub fn rules_with(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<Rules>, Failure> {
     let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
     let mut files = Vec::new();
     for path in config.iter().flat_map(|c| &c.rules.files).chain(more) {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| wrong(&config::ConfigError::Read { path: path.clone(), source }))?;
+            .map_err(|source| wrong(&UnreadRules { path: path.clone(), source }))?;
         files.push((path.display().to_string(), text));
     }
     let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();

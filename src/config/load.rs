@@ -3,6 +3,7 @@
 use super::check;
 use super::lookup_files;
 use super::model::Config;
+use super::path::{Path as Setting, Step};
 use super::read::{Findings, read};
 use super::secret_files;
 use super::tree;
@@ -40,9 +41,26 @@ impl ConfigError {
 pub enum Secrets {
     /// A mistake: the configuration is to be used.
     Required,
+    /// The same, except for those by which one logs in to mailboxes or to Kafka where these are not connected to: a
+    /// placeholder takes their place. What events are made with is required.
+    RequiredFor { mailboxes: bool, kafka: bool },
     /// A warning, and a placeholder takes its place: the configuration is only looked at, perhaps
     /// on another machine. Do not connect with it.
     MayBeMissing,
+}
+
+impl Secrets {
+    /// Whether nothing asks for the setting at `path`.
+    pub(super) fn are_idle(self, path: &Setting) -> bool {
+        let Self::RequiredFor { mailboxes, kafka } = self else { return false };
+        match path.steps() {
+            [Step::Key(list), Step::Item(_), Step::Key(setting), ..] if list == "mailboxes" => {
+                !mailboxes && matches!(setting.as_str(), "username" | "password" | "password_file" | "oauth")
+            }
+            [Step::Key(kafka_), ..] if kafka_ == "kafka" => !kafka,
+            _ => false,
+        }
+    }
 }
 
 /// Reads and checks the configuration at `path`, with the variables of this process's environment.
@@ -51,6 +69,14 @@ pub enum Secrets {
 /// When the file cannot be read, and with all its mistakes when it has any.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     check_file(path, &environment(), Secrets::Required).map(|(config, _)| config)
+}
+
+/// As [`load`], for work that connects to these only.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(path: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+    check_file(path, &environment(), secrets).map(|(config, _)| config)
 }
 
 /// The variables of this process's environment. One that is no Unicode cannot be meant.

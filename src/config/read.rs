@@ -57,11 +57,12 @@ impl Findings {
 
     /// A secret or a variable without a value: a mistake, or a warning where that is allowed.
     pub(super) fn absent(&mut self, secrets: Secrets, mistake: Mistake, path: Path) {
-        self.unsure.insert(path);
         match secrets {
-            Secrets::Required => self.mistakes.push(mistake),
+            _ if secrets.are_idle(&path) => {}
+            Secrets::Required | Secrets::RequiredFor { .. } => self.mistakes.push(mistake),
             Secrets::MayBeMissing => self.warnings.push(mistake),
         }
+        self.unsure.insert(path);
     }
 }
 
@@ -251,7 +252,14 @@ impl Reader<'_> {
         }
         let expanded = expand(&text.content, self.env).map_err(Fault::words)?;
         for name in expanded.unset {
-            let problem = format!("the environment variable {name} is not set: set it, or write ${{{name}:-default}}");
+            // A default in the file would be a secret in the file.
+            let or = match path.last_key() {
+                Some(
+                    key @ ("password" | "sasl_password" | "client_secret" | "refresh_token" | "hash_key" | "key"),
+                ) => format!("or use `{key}_file`"),
+                _ => format!("or write ${{{name}:-default}}"),
+            };
+            let problem = format!("the environment variable {name} is not set: set it, {or}");
             let mistake = Mistake::new(self.tree.place(path), self.tree.label(path), problem);
             self.found.borrow_mut().absent(self.secrets, mistake, path.clone());
         }

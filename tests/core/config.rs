@@ -237,7 +237,7 @@ fn every_mistake_is_named_with_its_place() {
         (m("---\nkafka: {}\n"), &["7:1: a second document starts here: a configuration is one document, without `---` in it"]),
         // The environment and files.
         (instead("password: p", "password: ${NOT_SET}") + "ledger: {file: \"${QUOTED}\"}\nlimits:\n  pipeline: ${ALSO_NOT_SET}\n  retries: ${BAD NAME}\n", &[
-            "6:15: mailbox a: password: the environment variable NOT_SET is not set: set it, or write ${NOT_SET:-default}",
+            "6:15: mailbox a: password: the environment variable NOT_SET is not set: set it, or use `password_file`",
             "9:13: limits.pipeline: the environment variable ALSO_NOT_SET is not set: set it, or write ${ALSO_NOT_SET:-default}",
             "10:12: limits.retries: `${` is not followed by a variable and `}`: write ${NAME} or ${NAME:-default}, and $${ for the two characters",
         ]),
@@ -437,7 +437,7 @@ fn absent_secrets_can_be_warnings() {
         warnings,
         [
             "t.yaml:4:11: mailbox a: host: the environment variable NO_HOST is not set: set it, or write ${NO_HOST:-default}",
-            "t.yaml:6:15: mailbox a: password: the environment variable NOT_SET is not set: set it, or write ${NOT_SET:-default}",
+            "t.yaml:6:15: mailbox a: password: the environment variable NOT_SET is not set: set it, or use `password_file`",
             "t.yaml:7:11: mailbox a: port: the environment variable NO_PORT is not set: set it, or write ${NO_PORT:-default}",
             "t.yaml:8:43: privacy.hash_key_file: cannot read the file /nowhere/y: No such file or directory (os error 2)",
         ]

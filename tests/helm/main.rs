@@ -342,6 +342,15 @@ fn a_zero_and_a_null_are_values() {
     assert_eq!(spec["successfulJobsHistoryLimit"], 0);
     assert_eq!(spec["jobTemplate"]["spec"]["backoffLimit"], 1);
     assert!(spec["jobTemplate"]["spec"].get("ttlSecondsAfterFinished").is_none());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let nulls = folder.path().join("nulls.yaml");
+    let text = "config:\n  kafka: { schema_registry: null }\n  archive: null\n  correlators:\n    \
+                - { id: x, preset: kumomta, verify: null, lookup: null }\n  mailboxes:\n    \
+                - { name: a, host: h, username: u, password_file: /p, privacy: null, oauth: null, schedule: null }\n";
+    fs::write(&nulls, text).expect("writes");
+    let output = template(&tools, "r", &set("default"), &["--values", nulls.to_str().expect("a path")]);
+    good(&output, "settings that are null");
 }
 
 /// Wrong values end with words that say what to do.
@@ -362,6 +371,8 @@ fn what_cannot_work_is_refused() {
         ("default", "config.kafka.brokers=null", "brokers"),
         ("default", "config.kafka.topc=x", "'/config/kafka': additional properties 'topc' not allowed"),
         ("default", "config.kafka.mode=bianry", "bianry"),
+        ("default", "config.archive.locatio=/x", "additional properties 'locatio' not allowed"),
+        ("default", "config.archive=/x", "'/config/archive': got string, want object"),
         ("default", "config.mailboxes[0].retension=keep", "additional properties 'retension' not allowed"),
         ("default", "config.limts.pipeline=1", "'/config': additional properties 'limts' not allowed"),
         ("oauth", "config.mailboxes[0].oauth.endpoint.client_idd=x", "additional properties 'client_idd' not allowed"),
@@ -395,7 +406,7 @@ fn what_cannot_work_is_refused() {
         assert!(!output.status.success(), "{name} with {value} is taken");
         let said = text(&output.stderr);
         assert!(said.contains(words), "{name} with {value}: {said}");
-        assert!(!said.contains("hunter2"), "{value}: {said}");
+        assert!(!said.contains("hunter2") && !said.contains("want null"), "{value}: {said}");
     }
     // Only a file can say that a list is empty.
     let folder = tempfile::tempdir().expect("a folder");

@@ -58,6 +58,14 @@ fn setting(schema: &Value) -> Value {
         };
         out.insert(key.clone(), kept);
     }
+    // Helm's message on a setting that may be null should not end with "got object, want null".
+    if let Some([of, null]) = out.get("anyOf").and_then(Value::as_array).map(Vec::as_slice)
+        && *null == json!({ "type": "null" })
+    {
+        let (of, null) = (of.clone(), null.clone());
+        out.remove("anyOf");
+        out.extend([("if".to_owned(), null), ("else".to_owned(), of)]);
+    }
     if let Some(Value::Array(choices)) = out.remove("oneOf") {
         let known: Vec<String> = choices.iter().flat_map(words).collect();
         let mut others: Vec<Value> = choices.iter().filter(|c| words(c).is_empty()).map(setting).collect();
@@ -150,6 +158,12 @@ fn what_may_stand_below_config() {
         ("/limts", json!({}), false),
         ("/auth", json!({ "enabled": "${AUTH}" }), true),
         ("/auth", json!({ "enabled": "perhaps" }), false),
+        ("/archive", json!({ "location": "/x", "retention": null }), true),
+        ("/archive", json!({ "location": "/x", "retention": "soon" }), false),
+        ("/archive", json!({ "locatio": "/x" }), false),
+        ("/archive", json!(null), true),
+        ("/mailboxes/0/privacy", json!(null), true),
+        ("/mailboxes/0/privacy", json!({ "text": "ful" }), false),
         ("/delivery", json!("exactly_once"), true),
         ("/delivery", json!("exactly_onec"), false),
         ("/mailboxes/0/tls_min", json!(1.3), true),

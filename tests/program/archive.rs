@@ -9,6 +9,7 @@ use reply_ingest::demo::{
     Broker, DnsServer, MAILBOXES, Maildrop, PASSWORD, Pop3Server, RUN_TOPIC, Samples, TOPIC, configuration_file,
     consume,
 };
+use reply_ingest::message::RawMail;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -130,6 +131,43 @@ async fn what_was_archived_gives_the_same_events_without_the_zone() {
     // Mails are nobody else's business.
     let mode = fs::metadata(path("kept")).expect("is there").permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_digits_of_a_digest_name_a_mail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("kept");
+    let archive = Archive::open(&kept.display().to_string(), std::iter::empty()).expect("opens");
+    let raw = RawMail::new(mail(1, "Yes."));
+    let reference = Reference::new("a", raw.digest());
+    for (mailbox, raw) in [("a", raw.clone()), ("b", raw.clone()), ("a", RawMail::new(mail(2, "No.")))] {
+        archive.keep(mailbox, raw, None).await.expect("is kept");
+    }
+    let digest = raw.digest().to_string();
+    let replay = async |by: &str| {
+        program(&["replay", "--archive", "kept", "--log", "error", "--explain", "--digest", by], folder.path()).await
+    };
+    for by in [&digest[..8], &digest[..12].to_uppercase(), &digest, &reference.to_string()] {
+        let said = replay(by).await;
+        let explained = String::from_utf8_lossy(&said.stdout).into_owned();
+        let shown = explained.matches(&format!("digest {}", &digest[..12])).count();
+        assert_eq!((said.status.code(), shown), (Some(0), 2), "{by}, in both mailboxes: {explained}{}", stderr(&said));
+        assert_eq!(explained.matches(" octets, 1 event, ").count(), 2, "{explained}");
+    }
+    let short = replay(&digest[..7]).await;
+    assert_eq!(short.status.code(), Some(64));
+    assert!(stderr(&short).contains("the first 8 digits of `digest_sha256` or more"), "{}", stderr(&short));
+
+    // A name that begins alike; nothing is read of either.
+    let other = if digest.ends_with('0') { '1' } else { '0' };
+    let like = format!("{}{other}", &digest[..63]);
+    let path = kept.join(reference.to_string());
+    fs::copy(&path, path.with_file_name(format!("{like}.eml.zst"))).expect("copies");
+    let unclear = replay(&digest[..12]).await;
+    assert_eq!((unclear.status.code(), unclear.stdout.len()), (Some(75), 0));
+    let said = stderr(&unclear);
+    assert!(said.contains("give more digits") && said.contains(&digest) && said.contains(&like), "{said}");
+    assert_eq!(replay(&digest).await.status.code(), Some(0));
 }
 
 fn mail(number: usize, text: &str) -> Vec<u8> {

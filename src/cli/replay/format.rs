@@ -1,5 +1,6 @@
 //! The forms in which events are printed.
 
+use crate::archive::Reference;
 use crate::cli::table;
 use crate::event::run::kinds;
 use crate::event::{Event, Kind, Verdict, details};
@@ -149,8 +150,10 @@ fn row(event: &Event) -> Vec<String> {
     let data = &event.data;
     let (of_type, category) = details(&data.verdict);
     let origin = data.ingest.origin.as_deref().unwrap_or_default();
-    // The end of a path says more than its beginning.
-    let origin = if origin.chars().count() > 48 {
+    // The end of a path says more than its beginning; the digest of a mail of the archive is known by its first digits.
+    let origin = if let Some(kept) = Reference::parse(origin) {
+        format!("{}/{:.12}…", kept.mailbox, kept.digest.to_string())
+    } else if origin.chars().count() > 48 {
         let tail: Vec<char> = origin.chars().rev().take(47).collect();
         format!("…{}", tail.into_iter().rev().collect::<String>())
     } else {

@@ -9,11 +9,11 @@ mod publish;
 
 use super::archived::FromArchive;
 use super::exit::{configuration, fail, refused};
-use super::setup::{no_mailbox, resolver, rules_with};
+use super::setup::{UnreadRules, no_mailbox, resolver, rules_with};
 use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Secrets};
 use crate::event::Event;
 use crate::event::privacy::Policy;
 use crate::explain::text::Paint;
@@ -143,7 +143,12 @@ pub async fn main(args: Args) -> Exit {
 }
 
 async fn replay(args: Args) -> Result<Exit, Exit> {
-    let config = args.config.as_deref().map(config::load).transpose().map_err(|error| configuration(&error))?;
+    let secrets = Secrets::RequiredFor {
+        mailboxes: !args.uidl.is_empty(),
+        kafka: args.dead_letters || args.publishing.publish,
+    };
+    let load = |path: &PathBuf| config::load_for(path, secrets);
+    let config = args.config.as_ref().map(load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();
     if args.explain.is_some()
         && let Some(form) =
@@ -411,7 +416,7 @@ fn lines(config: Option<&Config>, args: &Args) -> Result<(Line, Option<Before>),
                 Vec::new()
             } else {
                 let text = std::fs::read_to_string(path)
-                    .map_err(|source| wrong(&config::ConfigError::Read { path: path.to_owned(), source }))?;
+                    .map_err(|source| wrong(&UnreadRules { path: path.to_owned(), source }))?;
                 vec![(path.display().to_string(), text)]
             };
             let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();

@@ -26,8 +26,8 @@ use tokio::task::JoinSet;
 /// Poll on a schedule until SIGTERM, with /livez, /readyz and /metrics.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-SIGHUP reads the configuration again; a wrong one is spoken of and changes nothing. SIGTERM and SIGINT end cleanly, a
-second one at once.
+SIGHUP reads the configuration again; a wrong one is spoken of and changes nothing.
+SIGTERM and SIGINT end cleanly, a second one at once.
 
 Example:
   reply-ingest run --config /etc/reply-ingest.yaml --listen 127.0.0.1:9464")]
