@@ -138,8 +138,8 @@ pub fn rules_with(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<Rules
     let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
     let mut files = Vec::new();
     for path in config.iter().flat_map(|c| &c.rules.files).chain(more) {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| wrong(&UnreadRules { path: path.clone(), source }))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| wrong(&UnreadRules { path: path.clone(), source }))?;
         files.push((path.display().to_string(), text));
     }
     let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();

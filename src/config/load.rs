@@ -41,8 +41,8 @@ impl ConfigError {
 pub enum Secrets {
     /// A mistake: the configuration is to be used.
     Required,
-    /// The same, except for those by which one logs in to mailboxes or to Kafka where these are not connected to: a
-    /// placeholder takes their place. What events are made with is required.
+    /// The same, except for what mailboxes and Kafka are reached by, where these are not connected to: a placeholder
+    /// takes its place. What events are made with is required.
     RequiredFor { mailboxes: bool, kafka: bool },
     /// A warning, and a placeholder takes its place: the configuration is only looked at, perhaps
     /// on another machine. Do not connect with it.
@@ -55,9 +55,10 @@ impl Secrets {
         let Self::RequiredFor { mailboxes, kafka } = self else { return false };
         match path.steps() {
             [Step::Key(list), Step::Item(_), Step::Key(setting), ..] if list == "mailboxes" => {
-                !mailboxes && matches!(setting.as_str(), "username" | "password" | "password_file" | "oauth")
+                !mailboxes
+                    && matches!(setting.as_str(), "host" | "port" | "username" | "password" | "password_file" | "oauth")
             }
-            [Step::Key(kafka_), ..] if kafka_ == "kafka" => !kafka,
+            [Step::Key(section), ..] if section == "kafka" => !kafka,
             _ => false,
         }
     }

@@ -254,9 +254,9 @@ impl Reader<'_> {
         for name in expanded.unset {
             // A default in the file would be a secret in the file.
             let or = match path.last_key() {
-                Some(
-                    key @ ("password" | "sasl_password" | "client_secret" | "refresh_token" | "hash_key" | "key"),
-                ) => format!("or use `{key}_file`"),
+                Some(key @ ("password" | "sasl_password" | "client_secret" | "refresh_token" | "hash_key" | "key")) => {
+                    format!("or use `{key}_file`")
+                }
                 _ => format!("or write ${{{name}:-default}}"),
             };
             let problem = format!("the environment variable {name} is not set: set it, {or}");

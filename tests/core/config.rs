@@ -599,6 +599,33 @@ fn full_with_secrets() -> String {
     text
 }
 
+/// Who reads files needs no password of a mailbox; but the keys that events are made with.
+#[test]
+fn what_nobody_connects_to_needs_no_secret() {
+    let text = MINIMAL.replace("password: p", "password: ${MAILBOX}").replace("host: h", "host: ${HOST}")
+        + "privacy:\n  addresses: hmac\n  hash_key: ${KEY}\n";
+    let kafka = "sasl_password_file: /nowhere/kafka";
+    let text = text.replacen("kafka: {", &format!("kafka: {{{kafka}, "), 1);
+    let [key, host, mailbox] = ["privacy.hash_key", "mailbox a: host", "mailbox a: password"];
+    let file = "kafka.sasl_password_file";
+    for (mailboxes, kafka, missing) in [
+        (false, false, vec![key]),
+        (true, false, vec![host, mailbox, key]),
+        (false, true, vec![file, key]),
+        (true, true, vec![file, host, mailbox, key]),
+    ] {
+        let secrets = Secrets::RequiredFor { mailboxes, kafka };
+        let error = config::check_text(&text, Path::new("t.yaml"), &HashMap::new(), secrets).expect_err("a key");
+        let mut named: Vec<_> = error.mistakes().iter().map(|m| m.in_file(Path::new("t.yaml"))).collect();
+        assert_eq!(named.len(), missing.len(), "{named:?}");
+        named.retain(|said| !missing.iter().any(|setting| said.contains(&format!(": {setting}: "))));
+        assert!(named.is_empty(), "{named:?}");
+        let env = HashMap::from([("KEY".to_owned(), "sixteen characters".to_owned())]);
+        let good = config::check_text(&text, Path::new("t.yaml"), &env, secrets);
+        assert_eq!(good.is_ok(), missing.len() == 1, "{good:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 

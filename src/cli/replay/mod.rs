@@ -143,10 +143,8 @@ pub async fn main(args: Args) -> Exit {
 }
 
 async fn replay(args: Args) -> Result<Exit, Exit> {
-    let secrets = Secrets::RequiredFor {
-        mailboxes: !args.uidl.is_empty(),
-        kafka: args.dead_letters || args.publishing.publish,
-    };
+    let secrets =
+        Secrets::RequiredFor { mailboxes: !args.uidl.is_empty(), kafka: args.dead_letters || args.publishing.publish };
     let load = |path: &PathBuf| config::load_for(path, secrets);
     let config = args.config.as_ref().map(load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();
@@ -367,7 +365,13 @@ fn found(paths: &[PathBuf]) -> (Vec<Box<dyn Source>>, Option<Exit>) {
             Ok(found) if found.is_empty() => complain!("note: {}: there is no mail in this folder", path.display()),
             Ok(found) => sources.extend(found),
             // The other paths are read all the same.
-            Err(error) => missing = Some(fail(&Failure::new(FailureClass::Temporary, &error))),
+            Err(error) => {
+                let mut failure = Failure::new(FailureClass::Temporary, &error);
+                if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) {
+                    failure.message.push_str(": check the path and its permissions");
+                }
+                missing = Some(fail(&failure));
+            }
         }
     }
     (sources, missing)
