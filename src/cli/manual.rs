@@ -1,6 +1,6 @@
 //! `completions` and `man`: what shells and readers of manuals want to know, made from the command line's definition.
 
-use super::{Cli, Exit};
+use super::{Cli, Exit, output};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -39,7 +39,8 @@ pub fn completions(args: &Completions) -> Exit {
     if args.shell == Shell::Bash {
         script = with_right_labels(&String::from_utf8_lossy(&script)).into_bytes();
     }
-    written(io::stdout().write_all(&script))
+    output::note(io::stdout().write_all(&script));
+    Exit::Success
 }
 
 /// Crate `clap_complete` writes a hyphen of the program's name in one way where bash notes the command, and in another where it
@@ -59,18 +60,9 @@ pub fn man(args: &Man) -> Exit {
                 Exit::Usage
             }
         },
-        None => written(clap_mangen::Man::new(command).render(&mut io::stdout())),
-    }
-}
-
-fn written(result: io::Result<()>) -> Exit {
-    match result {
-        Ok(()) => Exit::Success,
-        // Who reads us has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-        Err(error) => {
-            complain!("error: cannot write: {error}");
-            Exit::Temporary
+        None => {
+            output::note(clap_mangen::Man::new(command).render(&mut io::stdout()));
+            Exit::Success
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The command line: what a person or a scheduler starts.
 
 /// A line on standard output. Who reads us may have read enough (`| head -1`): that is no fault, and the exit code still
-/// says how the work ended.
+/// says how the work ended. A disk that is full is one.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout().lock(), $($words)*);
+        let written = writeln!(std::io::stdout().lock(), $($words)*);
+        $crate::cli::output::note(written);
     }};
 }
 
@@ -28,6 +29,7 @@ mod log;
 mod manual;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod output;
 mod poll;
 mod replay;
 mod reports;
@@ -138,7 +140,7 @@ pub fn main() -> ExitCode {
     });
     // Blocking tasks (name resolution, a broker that does not answer) must not hold the process.
     runtime.shutdown_background();
-    exit.into()
+    output::or_unwritten(exit).into()
 }
 
 /// A run's id: when it began, and enough chance to tell two workers apart.

@@ -63,6 +63,46 @@ fn whoever_has_read_enough_may_close_the_pipe() {
 }
 
 #[test]
+fn output_that_a_full_disk_loses_is_no_success() {
+    let commands = [&["rules", "list"][..], &["schema", "event"], &["completions", "bash"], &["man"]];
+    for args in commands {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device of Linux");
+        let output = Command::new(env!("CARGO_BIN_EXE_reply-ingest")).args(args).stdout(full).output().expect("starts");
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(75), 1), "{args:?}: {said}");
+        assert!(said.starts_with("error: cannot write all of the output: see whether the disk is full"), "{said}");
+    }
+}
+
+#[test]
+fn where_no_mail_could_be_read_coverage_says_only_that() {
+    let output = run(&["rules", "coverage", "/nowhere"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(75), ""));
+    assert!(stderr(&output).starts_with("error: cannot read /nowhere"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_replay_of_files_asks_for_no_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("a.eml"), MAIL).expect("writes");
+    let text = "kafka: {brokers: [\"127.0.0.1:1\"]}\nauth: {enabled: false}\nmailboxes:\n  - name: a\n    host: h\n\
+                \x20   username: u\n    password: ${TEST_NOT_SET}\n";
+    fs::write(path("c.yaml"), text).expect("writes");
+    let config = path("c.yaml");
+    let replayed = run(&["replay", "--config", &config, &path("a.eml")]);
+    assert!(replayed.status.success() && stdout(&replayed).contains("/mailboxes/a"), "{}", stderr(&replayed));
+    let forgotten = run(&["forget", "ana@customer.example", "--config", &config]);
+    assert!(forgotten.status.success(), "{}", stderr(&forgotten));
+    for args in [&["replay", "--uidl", "1", "--config", &config][..], &["poll", "--config", &config]] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(78), "{args:?}");
+        let said = stderr(&output);
+        assert!(said.contains("TEST_NOT_SET is not set: set it, or use `password_file`"), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn whoever_has_seen_enough_of_a_dry_run_may_close_the_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = crate::scripted::Server::start(&[b"Subject: x\r\n\r\ny\r\n".to_vec()]);
@@ -100,7 +140,7 @@ fn mistakes_have_their_exit_codes_and_one_line() {
     )
     .expect("writes");
     let good = good.display().to_string();
-    let table: [(&[&str], i32, &str); 17] = [
+    let table: [(&[&str], i32, &str); 18] = [
         (&[], 64, "Usage"),
         (&["pol"], 64, "poll"),
         (&["poll"], 64, "--config"),
@@ -109,7 +149,8 @@ fn mistakes_have_their_exit_codes_and_one_line() {
         (&["check", "--config", &config], 78, "c.yaml:4:5: mailbox a: unknown key `hots`"),
         (&["check", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
         (&["poll", "--config", &good, "--mailbox", "b"], 64, "there is no mailbox `b`"),
-        (&["replay", "/nowhere.eml"], 75, "cannot read /nowhere.eml"),
+        (&["replay", "/nowhere.eml"], 75, "(os error 2): check the path and its permissions"),
+        (&["replay", "/nowhere.eml", "--rules", "/nowhere.toml"], 78, "cannot read the rules /nowhere.toml: check"),
         (&["schema", "nothing"], 64, "choose event, run, dead-letter, explain, config"),
         (&["schema", "evnt"], 64, "did you mean `event`?"),
         (&["rules", "list", "--table", "bounce_categry"], 64, "did you mean `bounce_category`?"),
