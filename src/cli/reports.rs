@@ -59,7 +59,10 @@ impl Reports {
         for to in &self.report {
             match to.write(&report) {
                 Ok(()) => tracing::info!(file = %to.file().display(), "the report is written"),
-                Err(error) => complain!("error: the report {} cannot be written: check the folder and its permissions: {error}", to.file().display()),
+                Err(error) => complain!(
+                    "error: the report {} cannot be written: check the folder and its permissions: {error}",
+                    to.file().display()
+                ),
             }
         }
     }

@@ -35,7 +35,7 @@ impl Source for LiveMailbox {
             out.mail(Found { mailbox, uidl: Some(uidl), ..Found::at(origin, raw) })?;
         }
         for uidl in missing {
-            let why = io::Error::other("the mailbox has no mail with this id: `check` says how many it has");
+            let why = io::Error::other("the mailbox has no mail with this id: events have it as `data.ingest.uidl`");
             out.error(SourceError::new(format!("{origin}: {uidl}"), why))?;
         }
         ControlFlow::Continue(())
