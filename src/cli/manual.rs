@@ -52,17 +52,15 @@ fn with_right_labels(script: &str) -> String {
 
 pub fn man(args: &Man) -> Exit {
     let command = Cli::command();
-    match &args.out {
-        Some(folder) => match clap_mangen::generate_to(command, folder) {
-            Ok(()) => Exit::Success,
-            Err(error) => {
-                complain!("error: {}: {error}: name a folder that exists and can be written to", folder.display());
-                Exit::Usage
-            }
-        },
-        None => {
-            output::note(clap_mangen::Man::new(command).render(&mut io::stdout()));
-            Exit::Success
+    let Some(folder) = &args.out else {
+        output::note(clap_mangen::Man::new(command).render(&mut io::stdout()));
+        return Exit::Success;
+    };
+    match clap_mangen::generate_to(command, folder) {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            complain!("error: {}: {error}: name a folder that exists and can be written to", folder.display());
+            Exit::Usage
         }
     }
 }

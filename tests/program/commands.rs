@@ -82,6 +82,24 @@ fn where_no_mail_could_be_read_coverage_says_only_that() {
 }
 
 #[test]
+fn each_problem_of_a_check_is_called_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("r.toml"), "[[rule]]\nid = \"a\"\ntabel = \"intent\"\n[[rule]]\nidd = \"b\"\n").expect("writes");
+    let text = format!(
+        "kafka: {{brokers: [\"127.0.0.1:1\"]}}\nrules: {{files: [{}]}}\nmailboxes:\n  \
+         - {{name: a, host: h, username: u, password: p}}\n",
+        path("r.toml")
+    );
+    fs::write(path("c.yaml"), text).expect("writes");
+    let checked = run(&["check", "--config-only", "--config", &path("c.yaml")]);
+    let said = stdout(&checked);
+    assert_eq!(checked.status.code(), Some(78), "{said}");
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("r.toml:")).collect();
+    assert!(told.len() > 1 && told.iter().all(|line| line.starts_with("  problem ")), "{said}");
+}
+
+#[test]
 fn a_replay_of_files_asks_for_no_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();

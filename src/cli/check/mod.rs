@@ -126,13 +126,20 @@ fn loses_words(config: &Config, mailbox: &Mailbox) -> bool {
     mailbox.retention != Retention::Keep && privacy.text == TextMode::Omit && !archived
 }
 
-/// Whether the archive can be listed; a folder is made by the first run.
+/// Whether the archive can be listed, and a folder written to; it is made by the first run.
 async fn archive(config: &Config) -> Option<Section> {
     let setting = config.archive.as_ref()?;
     let mut section = Section::new(&format!("archive {}", setting.location));
-    if !setting.location.contains("://") && !Path::new(&setting.location).exists() {
-        section.fact("folder", "is not there yet: the first run makes it");
-        return Some(section);
+    if !setting.location.contains("://") {
+        let folder = Path::new(&setting.location);
+        if let Some(message) = in_the_way(folder, Path::is_dir, "`archive.location`") {
+            section.failed(&Failure { class: FailureClass::Configuration, message });
+            return Some(section);
+        }
+        if !folder.exists() {
+            section.fact("folder", "is not there yet: the first run makes it");
+            return Some(section);
+        }
     }
     match async { super::archived::open(&setting.location, Some(config))?.mailboxes().await }.await {
         Ok(mailboxes) => section.fact("mailboxes", &mailboxes.len().to_string()),
@@ -194,6 +201,22 @@ fn begins_as_ledger(file: &Path) -> bool {
     read.is_err() || head.is_empty() || head == MARK
 }
 
+/// Why a run cannot write what `setting` names: it makes the file or folder, and the folders above it that are missing.
+fn in_the_way(path: &Path, fits: fn(&Path) -> bool, setting: &str) -> Option<String> {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let is_good = if there == path { fits(there) } else { there.is_dir() };
+    if !is_good {
+        return Some(format!("{} cannot be used: something else is in its way; set {setting}", there.display()));
+    }
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK).err().map(|error| {
+        let error = std::io::Error::from(error);
+        format!(
+            "this user cannot write to {} ({error}): let it, or set {setting} to a place of its own",
+            there.display()
+        )
+    })
+}
+
 /// The ledger's folder. The file is not opened as a ledger: that would make it, or take its lock.
 fn ledger(config: &Config) -> Section {
     if let Some(topic) = config.ledger_topic() {
@@ -203,19 +226,7 @@ fn ledger(config: &Config) -> Section {
     }
     let file = &config.ledger.file;
     let mut section = Section::new(&format!("ledger {}", file.display()));
-    // The first run makes the file, and the folders that are missing.
-    let there = file.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let problem = if there.is_dir() == (there == file.as_path()) {
-        Some(format!("{} cannot be a file: something else is in its way; set `ledger.file`", file.display()))
-    } else {
-        rustix::fs::access(there, rustix::fs::Access::WRITE_OK).err().map(|error| {
-            format!(
-                "this user cannot write to {} ({}): let it, or set `ledger.file` to a place of its own",
-                there.display(),
-                std::io::Error::from(error)
-            )
-        })
-    };
+    let problem = in_the_way(file, Path::is_file, "`ledger.file`");
     let problem = problem.or_else(|| {
         (file.is_file() && !begins_as_ledger(file)).then(|| {
             format!("{} is no ledger: move it away, or set `ledger.file` to a place of its own", file.display())
@@ -231,7 +242,29 @@ fn ledger(config: &Config) -> Section {
 
 #[cfg(test)]
 mod tests {
-    use super::begins_as_ledger;
+    use super::{begins_as_ledger, in_the_way};
+    use std::path::Path;
+
+    #[test]
+    fn what_stands_in_the_way_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "x").expect("writes");
+        for (path, fits, good) in [
+            (at("file"), Path::is_file as fn(&Path) -> bool, true),
+            (at("new"), Path::is_file, true),
+            (at("new/deep/file"), Path::is_file, true),
+            (folder.path().to_owned(), Path::is_file, false),
+            (folder.path().to_owned(), Path::is_dir, true),
+            (at("file"), Path::is_dir, false),
+            (at("file/below"), Path::is_dir, false),
+            (at("file/below"), Path::is_file, false),
+        ] {
+            let said = in_the_way(&path, fits, "`archive.location`");
+            assert_eq!(said.is_none(), good, "{path:?}: {said:?}");
+            assert!(said.is_none_or(|s| s.contains("something else is in its way; set `archive.location`")));
+        }
+    }
 
     #[test]
     fn what_is_no_ledger_is_told_from_one() {

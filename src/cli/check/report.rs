@@ -40,7 +40,9 @@ impl Section {
     /// Something that does not work.
     pub fn failed(&mut self, failure: &Failure) {
         self.worst = self.worst.into_iter().chain([failure.class]).min();
-        self.line("problem", &failure.message);
+        for problem in failure.message.lines() {
+            self.line("problem", problem);
+        }
     }
 
     /// What decides the exit code.
