@@ -310,6 +310,19 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answer_quotes_is_somebody_elses() {
+        let words = "我司长期有各行业余额票对外转让，先验后付，税点从优。\n";
+        let mail = |above: &str, mark: &str| {
+            format!("{PERSON}In-Reply-To: <1@shop.example>\nSubject: Re: Offer\n\n{above}{mark}{words}")
+        };
+        let kind = |mail: &str| kinds(mail).first().map(|(kind, ..)| *kind);
+        assert_eq!(kind(&mail("", "")), Some(Kind::Other));
+        assert_eq!(kind(&mail("Who is this?\n\nYou wrote:\n", "> ")), None);
+        // Nothing else was written.
+        assert_eq!(kind(&mail("\n\n", "> ")), Some(Kind::Other));
+    }
+
+    #[test]
     fn line_ends_change_nothing() {
         let mail = format!(
             "{DAEMON}Subject: failure notice\n\n<ana@example.org>:\n550 5.1.1 no such user\n\n<bob@example.net>:\n552 5.2.2 full\n"

@@ -40,6 +40,8 @@ pub(super) struct Sections<'a> {
     pub signs: Option<Signs>,
     /// Names and types of the other parts.
     pub attachments: Vec<(String, String)>,
+    /// Whether a person answers a mail; what follows the first quoted line is then somebody else's.
+    is_answer: bool,
     /// The notice as the rules read it, folded once for all tables.
     folded: OnceCell<Folded>,
 }
@@ -53,6 +55,7 @@ impl<'a> Sections<'a> {
             ..Self::default()
         };
         out.signs = Signs::of(mail, &out.mime, &out.report_type);
+        out.is_answer = out.signs.is_none() && mail.thread_ids().next().is_some();
         let mut html: Option<Cow<'a, str>> = None;
         let root = mail.message().parts.first().map(std::ptr::from_ref);
         let parts = mail.parts();
@@ -108,11 +111,10 @@ impl<'a> Sections<'a> {
     /// The begin of the notice as the rules read it.
     pub(super) fn folded(&self) -> &Folded {
         self.folded.get_or_init(|| {
-            let mut end = self.notice.len().min(WINDOW);
-            while !self.notice.is_char_boundary(end) {
-                end -= 1;
-            }
-            Folded::new(self.notice.get(..end).unwrap_or_default())
+            let head = self.notice.get(..self.notice.floor_char_boundary(WINDOW)).unwrap_or_default();
+            let quote = memchr::memmem::find(head.as_bytes(), b"\n>").filter(|_| self.is_answer);
+            let own = quote.and_then(|at| head.get(..at)).filter(|own| !own.trim().is_empty());
+            Folded::new(own.unwrap_or(head))
         })
     }
 
