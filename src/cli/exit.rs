@@ -14,7 +14,7 @@ Exit codes, and when several apply, the first of these:
   69  Kafka cannot be reached or does not take events
   77  a server refused a login for good
   79  deletes were withheld by a guard: a person has to look
-  75  a mailbox failed and may work at the next run
+  75  a mailbox, a mail or a file failed and may work at the next run
   64  the command line is wrong
    0  everything was done";
 
