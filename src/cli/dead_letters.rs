@@ -30,6 +30,7 @@ pub async fn print(config: &Config) -> Result<Arc<Digests>, Exit> {
         return Err(fail(&Failure { class: FailureClass::Configuration, message }));
     };
     let settings = config.kafka.clone();
+    let name = topic.clone();
     let read = tokio::task::spawn_blocking(move || {
         let mut letters = Letters::default();
         read_to_end(&settings, &topic, |_, value| letters.take(value)).map(|()| letters)
@@ -39,6 +40,9 @@ pub async fn print(config: &Config) -> Result<Arc<Digests>, Exit> {
         Ok(Err(error)) => return Err(fail(&error.into())),
         Err(error) => return Err(fail(&Failure::new(FailureClass::Internal, &error))),
     };
+    if letters.by_id.is_empty() {
+        complain!("topic {name} holds no dead letter");
+    }
     match letters.write(&mut io::stdout().lock()) {
         Ok(digests) => Ok(Arc::new(Digests(digests))),
         // Who reads us has read enough.

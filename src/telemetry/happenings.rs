@@ -159,6 +159,7 @@ impl PassEnded<'_> {
             deleted = run.deleted,
             deletes_withheld = run.deletes_withheld,
             unfinished = run.unfinished,
+            reason = run.failure.as_deref(),
             octets = run.octets,
             duration_ms = run.duration_ms,
             events = %kinds(&run.events),
