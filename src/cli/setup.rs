@@ -127,21 +127,28 @@ pub fn rules_beside(config: &Config) -> impl Future<Output = Result<Arc<Rules>, 
 /// A file of rules that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the rules {}: check the path and its permissions", path.display())]
-pub struct UnreadRules {
-    pub path: PathBuf,
+struct UnreadRules {
+    path: PathBuf,
     #[source]
-    pub source: std::io::Error,
+    source: std::io::Error,
 }
 
 /// The embedded rules, those that a configuration names, and further files.
 pub fn rules_with(config: Option<&Config>, more: &[PathBuf]) -> Result<Arc<Rules>, Failure> {
-    let wrong = |e: &dyn std::error::Error| Failure::new(FailureClass::Configuration, e);
-    let mut files = Vec::new();
-    for path in config.iter().flat_map(|c| &c.rules.files).chain(more) {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| wrong(&UnreadRules { path: path.clone(), source }))?;
-        files.push((path.display().to_string(), text));
-    }
+    rules_of(config.iter().flat_map(|c| &c.rules.files).chain(more), config)
+}
+
+/// The embedded rules and these, with the policy of a configuration.
+pub fn rules_of<'p>(
+    files: impl IntoIterator<Item = &'p PathBuf>,
+    config: Option<&Config>,
+) -> Result<Arc<Rules>, Failure> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|source| UnreadRules { path: path.clone(), source })?;
+        Ok((path.display().to_string(), text))
+    };
+    let files: Result<Vec<_>, UnreadRules> = files.into_iter().map(read).collect();
+    let files = files.map_err(|error| Failure::new(FailureClass::Configuration, &error))?;
     let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();
     Rules::with_extra(&files, policy).map(Arc::new).map_err(|error| refused(&error))
 }

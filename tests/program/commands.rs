@@ -46,18 +46,18 @@ fn help_names_every_command_and_every_exit_code() {
     }
 }
 
+/// What comes of a command whose output nobody reads.
+fn unread(command: &mut Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(child.stdout.take());
+    child.wait_with_output().expect("ends")
+}
+
 #[test]
 fn whoever_has_read_enough_may_close_the_pipe() {
     for args in [&["rules", "list"][..], &["rules", "check"], &["schema", "event"], &["completions", "bash"], &["man"]]
     {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("ends");
+        let output = unread(Command::new(env!("CARGO_BIN_EXE_reply-ingest")).args(args));
         assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
     }
 }
@@ -132,15 +132,8 @@ fn whoever_has_seen_enough_of_a_dry_run_may_close_the_pipe() {
         crate::scripted::PASSWORD
     );
     fs::write(&path, text).expect("writes");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_reply-ingest"))
-        .args(["poll", "--dry-run", "--config"])
-        .arg(&path)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("ends");
+    let mut poll = Command::new(env!("CARGO_BIN_EXE_reply-ingest"));
+    let output = unread(poll.args(["poll", "--dry-run", "--config"]).arg(&path));
     let said = stderr(&output);
     assert!(output.status.success() && !said.contains("Kafka") && !said.contains("error:"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
 
 use super::pattern::Pattern;
+use super::words::{PLACES, place_of};
 use memchr::memmem;
 use std::cell::OnceCell;
 
@@ -30,11 +31,8 @@ struct Bare {
 struct Threes(Box<[u64]>);
 
 impl Threes {
-    /// Bits of the number of three octets: letters in lower case have each their own.
-    const BITS: usize = 15;
-
     fn of(text: &[u8]) -> Self {
-        let mut bits = vec![0; (1 << Self::BITS) / 64].into_boxed_slice();
+        let mut bits = vec![0; PLACES / 64].into_boxed_slice();
         for three in text.array_windows() {
             let (at, bit) = Self::place(*three);
             bits.get_mut(at).into_iter().for_each(|bits: &mut u64| *bits |= bit);
@@ -42,9 +40,9 @@ impl Threes {
         Self(bits)
     }
 
-    const fn place([first, second, third]: [u8; 3]) -> (usize, u64) {
-        let number = (first as usize & 31) << 10 | (second as usize & 31) << 5 | third as usize & 31;
-        (number / 64, 1 << (number % 64))
+    fn place([first, second, third]: [u8; 3]) -> (usize, u64) {
+        let place = usize::from(place_of(first, second, third));
+        (place / 64, 1 << (place % 64))
     }
 
     /// Whether a word may be there: where it may not, it is not.

@@ -15,21 +15,6 @@ const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
-/// What a word is of, as it is looked at.
-#[derive(Debug, Clone, Copy)]
-enum OfWord {
-    /// A phrase of this rule.
-    Rule(u32),
-    /// A phrase of this rule, which looks at what stands beside its words.
-    Beside(u32),
-    /// A literal of this way.
-    Way(u32),
-    /// One of the words of which this rule wants one beside its own.
-    With(u32),
-    /// One of the words that this rule does not want beside its own.
-    Without(u32),
-}
-
 /// Hits of rules that look at what stands beside them, by rule.
 #[derive(Debug, Default)]
 struct Beside {
@@ -44,7 +29,7 @@ pub(super) struct Matcher {
     shapes: Vec<Shape>,
     /// Where in `ofs` stands what each word is of; one more for the end.
     starts: Vec<u32>,
-    ofs: Vec<OfWord>,
+    ofs: Vec<Of>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
     beside: BTreeMap<u32, bool>,
     patterns: Patterns,
@@ -65,20 +50,12 @@ impl Matcher {
             sum += u32::from(*count);
             starts.push(sum);
         }
-        let beside: BTreeMap<u32, bool> = recipe.beside.iter().copied().collect();
-        let of_word = |of: Of| match of {
-            Of::Rule(rule) if beside.contains_key(&rule) => OfWord::Beside(rule),
-            Of::Rule(rule) => OfWord::Rule(rule),
-            Of::Way(way) => OfWord::Way(way),
-            Of::With(rule) => OfWord::With(rule),
-            Of::Without(rule) => OfWord::Without(rule),
-        };
         Self {
             finder: WordFinder::new(words),
             starts,
-            ofs: recipe.ofs().map(of_word).collect(),
+            ofs: recipe.ofs().collect(),
             shapes,
-            beside,
+            beside: recipe.beside.into_iter().collect(),
             patterns: Patterns::new(recipe.patterns, recipe.ways, recipe.sets, recipe.bare),
             wordless: recipe.wordless,
             names: OnceLock::new(),
@@ -91,16 +68,16 @@ impl Matcher {
     }
 
     /// What a word is of, by its number.
-    fn of(&self, word: usize) -> &[OfWord] {
+    fn of(&self, word: usize) -> &[Of] {
         let (Some(from), Some(to)) = (self.starts.get(word), self.starts.get(word + 1)) else { return &[] };
         self.ofs.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
     /// The last rule one of whose phrases is this text, folded.
     pub(super) fn exactly(&self, text: &str) -> Option<usize> {
-        let rule = |of: &OfWord| match of {
-            OfWord::Rule(rule) | OfWord::Beside(rule) => Some(*rule as usize),
-            OfWord::Way(_) | OfWord::With(_) | OfWord::Without(_) => None,
+        let rule = |of: &Of| match of {
+            Of::Rule(rule) | Of::Beside(rule) => Some(*rule as usize),
+            Of::Way(_) | Of::With(_) | Of::Without(_) => None,
         };
         let last = |word: usize| self.of(word).iter().filter_map(rule).max();
         let names = || (0..self.shapes.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
@@ -136,10 +113,10 @@ impl Matcher {
             let mut is_around = false;
             for of in self.of(word) {
                 match *of {
-                    OfWord::Way(way) => candidates.add(way),
-                    OfWord::Beside(rule) => push(&mut beside.entry(rule).or_default().own, (start, end)),
-                    OfWord::Rule(rule) => note(rule, start, end),
-                    OfWord::With(_) | OfWord::Without(_) => is_around = true,
+                    Of::Way(way) => candidates.add(way),
+                    Of::Beside(rule) => push(&mut beside.entry(rule).or_default().own, (start, end)),
+                    Of::Rule(rule) => note(rule, start, end),
+                    Of::With(_) | Of::Without(_) => is_around = true,
                 }
             }
             if is_around && around.len() < MOST_AROUND {
@@ -159,11 +136,11 @@ impl Matcher {
             for (word, place) in around {
                 for of in self.of(word) {
                     match of {
-                        OfWord::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
-                        OfWord::Without(rule) => {
+                        Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
+                        Of::Without(rule) => {
                             beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place));
                         }
-                        OfWord::Rule(_) | OfWord::Beside(_) | OfWord::Way(_) => {}
+                        Of::Rule(_) | Of::Beside(_) | Of::Way(_) => {}
                     }
                 }
             }

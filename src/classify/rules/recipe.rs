@@ -36,6 +36,8 @@ impl Wanted<'_> {
 pub(crate) enum Of {
     /// A phrase of this rule.
     Rule(u32),
+    /// A phrase of this rule, which looks at what stands beside its words.
+    Beside(u32),
     /// A literal of this way.
     Way(u32),
     /// One of the words of which this rule wants one beside its own.
@@ -80,19 +82,21 @@ pub(crate) struct Recipe {
 impl Of {
     const fn code(self) -> u32 {
         match self {
-            Self::Rule(number) => number << 2,
-            Self::Way(number) => number << 2 | 1,
-            Self::With(number) => number << 2 | 2,
-            Self::Without(number) => number << 2 | 3,
+            Self::Rule(number) => number << 3,
+            Self::Beside(number) => number << 3 | 1,
+            Self::Way(number) => number << 3 | 2,
+            Self::With(number) => number << 3 | 3,
+            Self::Without(number) => number << 3 | 4,
         }
     }
 
     const fn decoded(code: u32) -> Self {
-        let number = code >> 2;
-        match code & 3 {
+        let number = code >> 3;
+        match code & 7 {
             0 => Self::Rule(number),
-            1 => Self::Way(number),
-            2 => Self::With(number),
+            1 => Self::Beside(number),
+            2 => Self::Way(number),
+            3 => Self::With(number),
             _ => Self::Without(number),
         }
     }
@@ -109,11 +113,13 @@ impl Recipe {
             if wanted.any.is_empty() && wanted.pattern.is_none() {
                 recipe.wordless.push(rule);
             }
-            if !wanted.with.is_empty() || !wanted.without.is_empty() {
+            let own = if wanted.with.is_empty() && wanted.without.is_empty() {
+                Of::Rule(rule)
+            } else {
                 recipe.beside.push((rule, !wanted.with.is_empty()));
-            }
-            let lists =
-                [(wanted.any, Of::Rule(rule)), (wanted.with, Of::With(rule)), (wanted.without, Of::Without(rule))];
+                Of::Beside(rule)
+            };
+            let lists = [(wanted.any, own), (wanted.with, Of::With(rule)), (wanted.without, Of::Without(rule))];
             for (phrase, of) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |phrase| (phrase, of))) {
                 let (bare, open) = opened(phrase);
                 all.push((Folded::new(bare).text, open, of));

@@ -252,7 +252,7 @@ impl WordFinder {
     pub(super) fn new<'w>(words: impl Iterator<Item = (Word<'w>, usize)>) -> Self {
         let (mut octets, mut ends) = (Vec::new(), Vec::new());
         let mut lists = [const { Vec::new() }; KINDS];
-        let mut begins = vec![0_u8; usize::from(place_of(u8::MAX, u8::MAX, u8::MAX)) + 1].into_boxed_slice();
+        let mut begins = vec![0_u8; PLACES].into_boxed_slice();
         for (number, (word, at)) in words.enumerate() {
             octets.extend_from_slice(word.text.as_bytes());
             ends.push(self::number(octets.len()));
@@ -371,10 +371,13 @@ impl WordFinder {
     }
 }
 
+/// Places that three octets may have.
+pub(super) const PLACES: usize = 1 << 15;
+
 /// The place of three octets among those by which grams begin. Letters in lower case have each their own; of what else
 /// shares one, some is looked at for nothing.
 #[inline]
-const fn place_of(first: u8, second: u8, third: u8) -> u16 {
+pub(super) const fn place_of(first: u8, second: u8, third: u8) -> u16 {
     (first as u16 & 31) << 10 | (second as u16 & 31) << 5 | third as u16 & 31
 }
 

@@ -8,8 +8,8 @@ mod progress;
 mod publish;
 
 use super::archived::FromArchive;
-use super::exit::{configuration, fail, refused};
-use super::setup::{UnreadRules, no_mailbox, resolver, rules_with};
+use super::exit::{configuration, fail};
+use super::setup::{no_mailbox, resolver, rules_of, rules_with};
 use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
@@ -416,15 +416,8 @@ fn lines(config: Option<&Config>, args: &Args) -> Result<(Line, Option<Before>),
     let before = match args.diff.as_deref() {
         None => None,
         Some(path) if path == Path::new(BUILT_IN) || path.extension().is_some_and(|e| e == "toml") => {
-            let files = if path == Path::new(BUILT_IN) {
-                Vec::new()
-            } else {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| wrong(&UnreadRules { path: path.to_owned(), source }))?;
-                vec![(path.display().to_string(), text)]
-            };
-            let policy = config.map(|c| c.bounces.clone()).unwrap_or_default();
-            let rules = Rules::with_extra(&files, policy).map(Arc::new).map_err(|error| refused(&error))?;
+            let file = args.diff.as_ref().filter(|path| path.as_os_str() != BUILT_IN);
+            let rules = rules_of(file, config)?;
             let mut settings = settings(config, args);
             settings.auth = None;
             let line = Line::new(settings, rules, Arc::new(Recorded::default())).map_err(|e| wrong(&e))?;
