@@ -162,6 +162,15 @@ pub trait Ledger: Send + Sync {
     /// When the store cannot be written.
     fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError>;
 
+    /// The same, for a mailbox whose mails count whenever they came: it may wait for the next step that is written
+    /// anyway.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn begin_later(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
+        self.begin(mailbox, at)
+    }
+
     /// Remembers finished mails; on return they survive a crash.
     ///
     /// # Errors
@@ -189,6 +198,6 @@ pub trait Ledger: Send + Sync {
         self.forget(mailbox, uidls)
     }
 
-    /// The pass over the mailbox has ended. What [`Self::forget_gone`] put off is written, where that works.
+    /// The pass over the mailbox has ended. What was put off is written, where that works.
     fn leave(&self, _mailbox: &str) {}
 }

@@ -54,15 +54,15 @@ pub(super) async fn session(
         let begun = tokio::time::Instant::now();
         let mut client = enter(worker, mailbox, pass).await?;
         worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
-        let listed = without_doubles(client.list().await?);
-        Ok::<_, Broken>((client, listed))
+        // Both take their time. Not before the login: reading a ledger may fence whoever holds the mailbox.
+        let (listed, known) = tokio::join!(client.list(), read_ledger(worker, &mailbox.name));
+        Ok::<_, Broken>((client, without_doubles(listed?), known?))
     };
-    let (mut client, listed) = tokio::select! {
+    let (mut client, listed, mut known) = tokio::select! {
         entered = entered => entered?,
         // Nothing is under way yet that would have to be finished.
         () = worker.stopped() => return Ok(true),
     };
-    let mut known = read_ledger(worker, &mailbox.name).await?;
     if !pass.begun {
         pass.run.listed = listed.len() as u64;
         let octets = listed.iter().map(|mail| mail.size).fold(0, u64::saturating_add);
@@ -214,13 +214,18 @@ async fn note(worker: &Arc<Worker>, mailbox: &Mailbox, known: &Known, plan: &Pla
     }
     let (ledger, name, now) = (Arc::clone(&worker.ledger), mailbox.name.clone(), worker.now());
     let (gone, missing, back) = (plan.gone.clone(), plan.missing.clone(), plan.back.clone());
-    let (before_start, is_new) = (plan.before_start.clone(), known.is_new());
+    let (before_start, is_new, start) = (plan.before_start.clone(), known.is_new(), mailbox.start);
     blocking(move || {
         ledger.forget_gone(&name, &gone)?;
         ledger.missing(&name, &missing, Some(now))?;
         ledger.missing(&name, &back, None)?;
         ledger.record(&name, &before_start)?;
-        if is_new { ledger.begin(&name, now) } else { Ok(()) }
+        match start {
+            _ if !is_new => Ok(()),
+            // Even if this session breaks, what comes from now on is new.
+            Start::Now => ledger.begin(&name, now),
+            Start::All | Start::Since(_) => ledger.begin_later(&name, now),
+        }
     })
     .await
 }

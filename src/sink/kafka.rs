@@ -47,6 +47,8 @@ pub(super) fn connection(settings: &Kafka) -> ClientConfig {
     config
         .set("bootstrap.servers", settings.brokers.join(","))
         .set("client.id", "reply-ingest")
+        // A client that was just made waits half of this before it connects to the brokers that it has learnt of.
+        .set("reconnect.backoff.ms", "20")
         // With the default of 10 s a broker that is back is found too late.
         .set("reconnect.backoff.max.ms", "2000");
     for (name, value) in &settings.properties {

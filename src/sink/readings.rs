@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tokio::runtime::Handle;
 
 /// Records of other mailboxes that are put by: about 40 MB.
 const MOST: usize = 200_000;
@@ -22,6 +23,7 @@ pub(super) struct Readings {
     /// How many readings have begun.
     begun: AtomicU64,
     kept: Mutex<Option<Kept>>,
+    handle: Handle,
 }
 
 /// The topic as far as it was read.
@@ -43,6 +45,7 @@ impl Kept {
 }
 
 impl Readings {
+    /// To be called within a runtime.
     pub(super) fn new(config: &Config, topic: &str) -> Self {
         Self {
             kafka: config.kafka.clone(),
@@ -50,6 +53,14 @@ impl Readings {
             owners: config.mailboxes.iter().map(|mailbox| owner(&config.kafka, &mailbox.name)).collect(),
             begun: AtomicU64::default(),
             kept: Mutex::default(),
+            handle: Handle::current(),
+        }
+    }
+
+    /// The end of a consumer takes 0.2 s, for which nobody has to wait.
+    fn let_go(&self, kept: Option<Kept>) {
+        if let Some(kept) = kept {
+            drop(self.handle.spawn_blocking(move || drop(kept)));
         }
     }
 
@@ -65,7 +76,7 @@ impl Readings {
                 Ok(()) => {
                     let reading = known.shelf.hand_out(owner);
                     if known.shelf.is_empty() {
-                        *kept = None;
+                        self.let_go(kept.take());
                     }
                     if let Some(reading) = reading {
                         return Ok(reading);
@@ -73,7 +84,7 @@ impl Readings {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the ledger is read from its beginning");
-                    *kept = None;
+                    self.let_go(kept.take());
                 }
             }
         }
@@ -86,7 +97,8 @@ impl Readings {
         };
         whole.read_on(&self.begun)?;
         let reading = whole.shelf.hand_out(owner).unwrap_or_else(|| Reading::new(owner, now));
-        *kept = (!whole.shelf.is_empty()).then_some(whole);
+        let before = if whole.shelf.is_empty() { Some(whole) } else { kept.replace(whole) };
+        self.let_go(before);
         Ok(reading)
     }
 }

@@ -27,8 +27,6 @@ const TRIES: usize = 5;
 /// How long an answer of a broker is waited for.
 const SOCKET_MS: &str = "30000";
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a new producer may take to connect to a broker that is there.
-const CONNECTED: Duration = Duration::from_millis(25);
 
 /// Publishes and remembers in one step.
 pub struct TransactionalKafka(Arc<Shared>);
@@ -50,7 +48,7 @@ struct Member {
     state: State,
     /// What its records in the ledger are to be changed by, for `missing`.
     entries: HashMap<String, Entry>,
-    /// Tombstones for the next transaction.
+    /// What was put off until the next transaction.
     pending: Vec<LedgerRecord>,
 }
 
@@ -148,6 +146,11 @@ impl Ledger for TransactionalKafka {
         self.0.write(mailbox, |_, owner| topic::begun(owner, at))
     }
 
+    fn begin_later(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
+        self.0.put_off(mailbox, topic::begun(&self.0.owner(mailbox), at));
+        Ok(())
+    }
+
     fn record(&self, mailbox: &str, done: &[Done]) -> Result<(), LedgerError> {
         self.0.write(mailbox, |_, owner| topic::finished(owner, done))
     }
@@ -164,9 +167,7 @@ impl Ledger for TransactionalKafka {
     }
 
     fn forget_gone(&self, mailbox: &str, uidls: &[String]) -> Result<(), LedgerError> {
-        let member = self.0.member(mailbox);
-        let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
-        member.pending.extend(topic::gone(&self.0.owner(mailbox), uidls));
+        self.0.put_off(mailbox, topic::gone(&self.0.owner(mailbox), uidls));
         Ok(())
     }
 
@@ -198,6 +199,11 @@ impl Shared {
         owner(&self.kafka, mailbox)
     }
 
+    fn put_off(&self, mailbox: &str, records: Vec<LedgerRecord>) {
+        let member = self.member(mailbox);
+        member.lock().unwrap_or_else(PoisonError::into_inner).pending.extend(records);
+    }
+
     /// The mailbox's producer; the first call makes it, and fences whoever worked on the mailbox before.
     fn producer(&self, mailbox: &str, member: &mut Member) -> Result<FutureProducer, LedgerError> {
         match &member.state {
@@ -218,11 +224,11 @@ impl Shared {
         let producer: FutureProducer =
             config.create().map_err(|e| LedgerError::Kafka(KafkaError::Setting(Box::new(e))))?;
         // librdkafka asks for the coordinator at once, and where no broker is connected by then again half a second later.
-        producer
-            .client()
-            .fetch_metadata(Some(&self.ledger_topic), wait)
-            .map_err(|e| LedgerError::Kafka(unavailable(e)))?;
-        std::thread::sleep(CONNECTED);
+        // The first answer may come from a bootstrap server, whose connection ends with it; the second comes from a broker.
+        for _ in 0..2 {
+            let asked = producer.client().fetch_metadata(Some(&self.ledger_topic), wait);
+            asked.map_err(|e| LedgerError::Kafka(unavailable(e)))?;
+        }
         let until = Instant::now() + wait;
         loop {
             match producer.init_transactions(wait) {
@@ -428,7 +434,7 @@ impl Trouble {
     }
 }
 
-/// Records, and the tombstones that were put off; what is written anew is not forgotten.
+/// Records, and those that were put off; what is written anew counts.
 fn with_pending(mut records: Vec<LedgerRecord>, pending: &[LedgerRecord]) -> Vec<LedgerRecord> {
     let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
     records.extend(pending.iter().filter(|(key, _)| !written.contains(key)).cloned());

@@ -31,7 +31,7 @@ impl Setup {
         let kafka = available(Kafka::start(&folder.path().join("k")))?;
         let setup = Self { folder, dovecot, kafka };
         let topic = |name, policy| NewTopic::new(name, 2, TopicReplication::Fixed(1)).set("cleanup.policy", policy);
-        let topics = [topic("t", "delete"), topic("t.runs", "delete"), topic("l", "compact"), topic("wrong", "delete")];
+        let topics = [topic("t", "delete"), topic("t.runs", "delete"), topic("l", "compact"), topic("l2", "compact"), topic("wrong", "delete")];
         let admin: AdminClient<_> =
             ClientConfig::new().set("bootstrap.servers", setup.kafka.bootstrap()).create().expect("an admin client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -60,6 +60,12 @@ impl Setup {
 
     fn seed(&self, count: usize, lot: u64) -> usize {
         maildir::seed(&self.dovecot.maildir(USER), count, Size::About(3_000), lot).len()
+    }
+
+    /// Records in a ledger that say that a first pass was made.
+    fn first_passes(&self, ledger: &str) -> usize {
+        let records = consume(&self.kafka.bootstrap(), ledger, 10_000, QUIET).expect("consumes");
+        records.iter().filter(|record| record.key.ends_with("\0b")).count()
     }
 
     /// How often each mail's event was seen among the committed records; none is missing and none comes twice.
@@ -104,6 +110,9 @@ fn each_mail_is_seen_once_after_passes_and_a_broker_that_stops() {
     assert_exit(start(&config), 0);
     assert_eq!(setup.dovecot.count(USER), 0, "published mails are deleted");
     assert_exit(start(&config), 0);
+    assert_eq!(setup.first_passes("l"), 1, "it is remembered with the first mails");
+    assert_exit(start(&setup.config("l2")), 0);
+    assert_eq!(setup.first_passes("l2"), 1, "and where there was none, at the end of the pass");
     setup.assert_each_once(mails);
     mails += setup.seed(300, 2);
     setup.kafka.restart();

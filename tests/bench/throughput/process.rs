@@ -42,7 +42,8 @@ impl Used {
             if let Some(status) = ended {
                 return Self { status, wall: begun.elapsed(), peak, threads, of_process };
             }
-            sleep(Duration::from_millis(10));
+            // Looking takes time that the process would have.
+            sleep(Duration::from_millis(50));
         }
     }
 
