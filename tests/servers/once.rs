@@ -31,7 +31,13 @@ impl Setup {
         let kafka = available(Kafka::start(&folder.path().join("k")))?;
         let setup = Self { folder, dovecot, kafka };
         let topic = |name, policy| NewTopic::new(name, 2, TopicReplication::Fixed(1)).set("cleanup.policy", policy);
-        let topics = [topic("t", "delete"), topic("t.runs", "delete"), topic("l", "compact"), topic("l2", "compact"), topic("wrong", "delete")];
+        let topics = [
+            topic("t", "delete"),
+            topic("t.runs", "delete"),
+            topic("l", "compact"),
+            topic("l2", "compact"),
+            topic("wrong", "delete"),
+        ];
         let admin: AdminClient<_> =
             ClientConfig::new().set("bootstrap.servers", setup.kafka.bootstrap()).create().expect("an admin client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -2,8 +2,8 @@
 //! servers on the same machine: `cargo bench --bench throughput`.
 //!
 //! 10,000 signed mails of 8 KiB in one mailbox, and 20 in each of 500: `MAILBOXES` and `MAILS` set others, `ROUNDS` how
-//! often, `DELIVERY` the other mode, `KEEP_FOLDER` a folder for the worker's log and metrics. It needs what
-//! `tests/servers` needs. It measures: no time is asserted; that each mail's event is there with its verdicts is.
+//! often, `DELIVERY` the other mode, `KEEP_FOLDER` a folder for the worker's log and metrics. Beside the first round
+//! stands what each station takes alone. It needs what `tests/servers` needs. It measures: no time is asserted; that each mail's event is there with its verdicts is.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -11,6 +11,7 @@
 mod harness;
 mod process;
 mod signed;
+mod stations;
 
 use harness::consumer::committed;
 use harness::dovecot::Dovecot;
@@ -86,6 +87,10 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
         let run = fs::read_to_string(&file).unwrap_or_default();
         let run = run.lines().find_map(|l| l.strip_prefix("reply_ingest_run_duration_seconds_sum ")?.parse().ok());
         print!("{}", used.told(mailboxes * mails, run.unwrap_or_default()));
+        if round == 0 {
+            let alone = || stations::alone(&senders, &config);
+            println!("{}", std::thread::scope(|scope| scope.spawn(alone).join()).expect("measures"));
+        }
         let left: usize = users.iter().map(|user| dovecot.count(user)).sum();
         assert_eq!(left, 0, "mails are left");
     }
