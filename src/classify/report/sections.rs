@@ -56,7 +56,7 @@ impl<'a> Sections<'a> {
         };
         out.signs = Signs::of(mail, &out.mime, &out.report_type);
         out.is_answer = out.signs.is_none() && mail.thread_ids().next().is_some();
-        let mut html: Option<Cow<'a, str>> = None;
+        let mut html: Option<Part<'a, '_>> = None;
         let root = mail.message().parts.first().map(std::ptr::from_ref);
         let parts = mail.parts();
         for &part in parts.iter().filter(|p| p.depth == 0) {
@@ -84,17 +84,11 @@ impl<'a> Sections<'a> {
         if (out.notice.trim().is_empty() || footer)
             && let Some(html) = html
         {
-            let mut end = html.len().min(MAX_NOTICE * 2);
-            while !html.is_char_boundary(end) {
-                end -= 1;
-            }
+            let html = part_text(mail, html);
+            let end = html.floor_char_boundary(MAX_NOTICE * 2);
             out.notice = html::text(html.get(..end).unwrap_or_default());
         }
-        let mut end = out.notice.len().min(MAX_NOTICE);
-        while !out.notice.is_char_boundary(end) {
-            end -= 1;
-        }
-        out.notice.truncate(end);
+        out.notice.truncate(out.notice.floor_char_boundary(MAX_NOTICE));
         // In a report with parts the original is one of them; in a mail by a person a copy says
         // nothing.
         if out.statuses.is_empty() && !out.original_is_part && out.signs.is_some() {
@@ -133,7 +127,7 @@ impl<'a> Sections<'a> {
         }
     }
 
-    fn take<'x>(&mut self, mail: &'a Mail<'x>, part: Part<'a, 'x>, html: &mut Option<Cow<'a, str>>)
+    fn take<'x>(&mut self, mail: &'a Mail<'x>, part: Part<'a, 'x>, html: &mut Option<Part<'a, 'x>>)
     where
         'x: 'a,
     {
@@ -174,11 +168,7 @@ impl<'a> Sections<'a> {
             | "message/global"
             | "message/partial" => self.take_headers(&text_of(part.bytes())),
             "text/calendar" => self.calendar = Some(text_of(part.bytes().get(..MAX_NOTICE).unwrap_or(part.bytes()))),
-            "text/html" => {
-                if html.is_none() {
-                    *html = Some(part_text(mail, part));
-                }
-            }
+            "text/html" => drop(html.get_or_insert(part)),
             _ if mime.starts_with("text/") || mime.starts_with("multipart/") => self.take_text(mail, part, &name),
             _ => {
                 let bytes = part.bytes();
