@@ -11,6 +11,8 @@
 mod folded;
 mod literals;
 #[allow(dead_code)]
+mod packed;
+#[allow(dead_code)]
 mod recipe;
 #[allow(dead_code)]
 mod table;
@@ -94,11 +96,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut longest = (String::new(), Vec::new());
     for ((table, field), list) in keys {
         let name = format!("{table:?}-{field:?}.zst");
-        let recipe = serde_json::to_vec(&Recipe::of(list.into_iter()))?;
-        pack(&name, &recipe)?;
+        let recipe = Recipe::of(list.into_iter());
+        let mut octets = serde_json::to_vec(&recipe)?;
+        octets.extend(recipe.patterns.packed);
+        pack(&name, &octets)?;
         writeln!(code, "    (Table::{table:?}, Field::{field:?}, include_bytes!({name:?})),")?;
-        if recipe.len() > longest.1.len() {
-            longest = (name, recipe);
+        if octets.len() > longest.1.len() {
+            longest = (name, octets);
         }
     }
     // The longest recipe holds most of the phrases: the rules are packed with its help.
