@@ -163,16 +163,16 @@ impl<'p> Maker<'p> {
         if let Some(most) = most {
             let all = self.one_by_one(&parts)?;
             let end = self.empty()?;
-            let mut last = all.end;
+            let mut end_before = all.end;
             for _ in least..most {
                 let again = self.choice(greedy)?;
                 let part = copy(self)?;
-                self.join(last, again)?;
+                self.join(end_before, again)?;
                 self.join(again, part.start)?;
                 self.join(again, end)?;
-                last = part.end;
+                end_before = part.end;
             }
-            self.join(last, end)?;
+            self.join(end_before, end)?;
             return Some(Part { start: all.start, end });
         }
         if let Some(last) = parts.last() {

@@ -150,7 +150,9 @@ fn states_of(class: &Class, reverse: bool) -> Option<Vec<u8>> {
     put(&mut out, states.numbers.len());
     out.append(&mut states.octets);
     put(&mut out, starts.len());
-    starts.into_iter().for_each(|start| put(&mut out, start));
+    for start in starts {
+        put(&mut out, start);
+    }
     Some(out)
 }
 
