@@ -371,9 +371,9 @@ fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<(T, Vec<u8>
 }
 
 fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
-    let (mut recipe, octets): (Recipe, _) = unpacked(packed)?;
-    recipe.patterns.packed = octets;
-    Ok(recipe)
+    let (recipe, behind): (Recipe, _) = unpacked(packed)?;
+    let cut_off = || RuleError::Embedded(serde::de::Error::custom("a recipe is cut off"));
+    recipe.with(behind).ok_or_else(cut_off)
 }
 
 /// The rules that are part of the program, as they stand in TOML.

@@ -1,9 +1,10 @@
-//! Patterns in the form that is an automaton's in no time.
+//! Patterns in a form of which an automaton is made at once.
 //!
 //! To read a regular expression, to look up its classes of characters and to make octets of them takes longer than to
 //! run it on a mail, and depends on nothing but the pattern. So a recipe holds of each pattern what reading it gives: a
-//! tree, each node before its parts, with literals in octets. Of a class it holds the states that are made of it,
-//! forwards and backwards, once for all patterns. See `nfa` for what is made of that.
+//! tree, each node before its parts, with literals in octets; and of each class of characters the states that are made
+//! of it, forwards and backwards, once for all patterns. It takes no more room than the text: the states of all patterns
+//! would take ten times as much. See `nfa` for what is made of it.
 //!
 //! A node is a number, in seven bits an octet, of its kind and of what it is of: how many octets or parts follow, which
 //! look, where the class stands.
@@ -191,7 +192,7 @@ fn put_head(out: &mut Vec<u8>, kind: usize, of: usize) {
     put(out, of << 3 | kind);
 }
 
-fn put(out: &mut Vec<u8>, mut number: usize) {
+pub(crate) fn put(out: &mut Vec<u8>, mut number: usize) {
     while number > 0x7f {
         out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;

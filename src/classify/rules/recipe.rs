@@ -6,7 +6,7 @@
 
 use super::folded::Folded;
 use super::literals::Needs;
-use super::packed::Packer;
+use super::packed::{Packed, Packer, put};
 use super::words::{self, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -62,10 +62,13 @@ pub(crate) struct Recipe {
     /// The words, each once for each way of being open, with [`END`] behind each.
     pub texts: String,
     /// Of each its [`Shape`].
+    #[serde(skip)]
     shapes: Vec<u16>,
     /// How many things each is of.
+    #[serde(skip)]
     pub counts: Vec<u16>,
     /// What they are of: see [`Of`].
+    #[serde(skip)]
     ofs: Vec<u32>,
     pub patterns: PatternRecipe,
     /// Rules that look at what stands beside their words, and whether they want some of it.
@@ -79,7 +82,7 @@ pub(crate) struct Recipe {
 pub(crate) struct PatternRecipe {
     /// Where patterns stand, with their rules.
     pub list: Vec<(u32, u32)>,
-    /// What they are: see [`packed`](super::packed). It is kept as octets, behind the rest.
+    /// What they are: see [`packed`](super::packed).
     #[serde(skip)]
     pub packed: Vec<u8>,
     /// Branches of patterns: the pattern by its number, and the sets of which the text must hold one word each.
@@ -181,6 +184,45 @@ impl Recipe {
             recipe.ofs.extend(ofs.iter().take(usize::from(u16::MAX)).map(|of| of.code()));
         }
         recipe
+    }
+
+    /// In JSON, and behind it what would take long to read from that: the numbers of words, and the patterns.
+    ///
+    /// # Errors
+    /// None that is known.
+    // The build script's.
+    #[allow(dead_code)]
+    pub(crate) fn packed(&self) -> serde_json::Result<Vec<u8>> {
+        let mut out = serde_json::to_vec(self)?;
+        put(&mut out, self.counts.len());
+        for (shape, count) in self.shapes.iter().zip(&self.counts) {
+            put(&mut out, usize::from(*shape));
+            put(&mut out, usize::from(*count));
+        }
+        for of in &self.ofs {
+            put(&mut out, *of as usize);
+        }
+        out.extend_from_slice(&self.patterns.packed);
+        Ok(out)
+    }
+
+    /// With what stands behind its JSON; none where that is cut off.
+    pub(crate) fn with(mut self, mut behind: Vec<u8>) -> Option<Self> {
+        let mut numbers = Packed { octets: &behind, at: 0 };
+        let mut ofs = 0;
+        for _ in 0..numbers.number()? {
+            self.shapes.push(u16::try_from(numbers.number()?).ok()?);
+            let count = u16::try_from(numbers.number()?).ok()?;
+            self.counts.push(count);
+            ofs += usize::from(count);
+        }
+        self.ofs.reserve(ofs);
+        for _ in 0..ofs {
+            self.ofs.push(u32::try_from(numbers.number()?).ok()?);
+        }
+        let at = numbers.at;
+        self.patterns.packed = behind.split_off(at);
+        Some(self)
     }
 
     /// Of each word its shape.
