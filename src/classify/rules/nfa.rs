@@ -138,11 +138,11 @@ impl<'p> Maker<'p> {
         let mut states = vec![end];
         for _ in 0..self.packed.number()? {
             let count = self.packed.number()?;
-            let range = |_| {
+            let mut ranges = Vec::with_capacity(count.min(256));
+            for _ in 0..count {
                 let (start, end) = (self.packed.octet()?, self.packed.octet()?);
-                Some(Transition { start, end, next: *states.get(self.packed.number()?)? })
-            };
-            let ranges = (0..count).map(range).collect::<Option<Vec<_>>>()?;
+                ranges.push(Transition { start, end, next: *states.get(self.packed.number()?)? });
+            }
             states.push(self.builder.add_sparse(ranges).ok()?);
         }
         let starts = 0..self.packed.number()?;

@@ -215,14 +215,15 @@ impl<'p> Packed<'p> {
 
     pub(crate) fn number(&mut self) -> Option<usize> {
         let mut number = 0;
-        for bits in (0..usize::BITS).step_by(7) {
+        let mut bits = 0;
+        loop {
             let octet = self.octet()?;
-            number |= usize::from(octet & 0x7f) << bits;
+            number |= usize::from(octet & 0x7f).checked_shl(bits)?;
             if octet & 0x80 == 0 {
                 return Some(number);
             }
+            bits += 7;
         }
-        None
     }
 
     pub(crate) fn take(&mut self, length: usize) -> Option<&'p [u8]> {
