@@ -1,7 +1,7 @@
 //! The automaton of a packed pattern, forwards or backwards.
 //!
 //! It has the states that crate regex-automata compiles of the pattern's text, by the same well-known construction
-//! (Thompson's), in a twentieth of the time: a test holds the two against each other.
+//! (Thompson's), in a quarter of the time: a test holds the two against each other.
 
 use super::packed::{
     ALTERNATION, ANCHORED, CLASS, CONCATENATION, GREEDY, LITERAL, LOOK, MAY_BE_EMPTY, Packed, REPETITION, TREE, WORDS,

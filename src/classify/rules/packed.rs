@@ -3,8 +3,8 @@
 //! To read a regular expression, to look up its classes of characters and to make octets of them takes longer than to
 //! run it on a mail, and depends on nothing but the pattern. So a recipe holds of each pattern what reading it gives: a
 //! tree, each node before its parts, with literals in octets; and of each class of characters the states that are made
-//! of it, forwards and backwards, once for all patterns. It takes no more room than the text: the states of all patterns
-//! would take ten times as much. See `nfa` for what is made of it.
+//! of it, forwards and backwards, once for all patterns. It takes little more room than the text: the states of all patterns
+//! would take six times as much forwards alone. See `nfa` for what is made of it.
 //!
 //! A node is a number, in seven bits an octet, of its kind and of what it is of: how many octets or parts follow, which
 //! look, where the class stands.
