@@ -2,14 +2,17 @@
 //!
 //! TOML is for people, and to read 3 MB of it, to fold every phrase and to see what a thousand patterns need takes longer
 //! than a usual run. All of that depends on nothing but the files, so it is done once, here, and packed in three kinds
-//! of tables, each JSON under zstd: what follows from each rule, which every run reads; for each field what finds its
-//! rules (see `recipe`), read when a text of that field comes; and the rules whole, for those who list them. A file that
-//! is no TOML ends the build; what only a rule's types can tell, a test finds.
+//! of tables under zstd: what follows from each rule, which every run reads; for each field what finds its rules (see
+//! `recipe`), read when a text of that field comes; and the rules whole, for those who list them. They are JSON, with
+//! octets behind it where that would take long to read. A file that is no TOML ends the build; what only a rule's types
+//! can tell, a test finds.
 
 // Of each only what makes a recipe is needed here.
 #[allow(dead_code)]
 mod folded;
 mod literals;
+#[allow(dead_code)]
+mod packed;
 #[allow(dead_code)]
 mod recipe;
 #[allow(dead_code)]
@@ -94,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut longest = (String::new(), Vec::new());
     for ((table, field), list) in keys {
         let name = format!("{table:?}-{field:?}.zst");
-        let recipe = serde_json::to_vec(&Recipe::of(list.into_iter()))?;
+        let recipe = Recipe::of(list.into_iter()).packed()?;
         pack(&name, &recipe)?;
         writeln!(code, "    (Table::{table:?}, Field::{field:?}, include_bytes!({name:?})),")?;
         if recipe.len() > longest.1.len() {

@@ -1,14 +1,16 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
 
 use super::pattern::Pattern;
+use super::recipe::{Bare, PatternRecipe};
 use super::words::{PLACES, place_of};
 use memchr::memmem;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
 const OCTETS_A_WORD: usize = 16;
 
-/// Patterns, and what they ask for: see [`Recipe`](super::recipe::Recipe).
+/// Patterns, and what they ask for: see [`PatternRecipe`].
 pub(super) struct Patterns {
     /// Each with its rule.
     list: Vec<(Pattern, u32)>,
@@ -16,14 +18,8 @@ pub(super) struct Patterns {
     sets: Vec<Vec<String>>,
     /// Patterns that ask for one of a few octets.
     hinted: Vec<(u32, String)>,
-    /// Patterns that ask for nothing, those of the beginning of a text and the others.
-    bare: [Bare; 2],
-}
-
-/// Patterns that ask for nothing. Mostly none of them matches, which one that stands for all tells in one go.
-struct Bare {
-    any: Pattern,
-    patterns: Vec<u32>,
+    /// Patterns that ask for nothing, with the one that stands for all of them.
+    bare: Vec<(Pattern, Vec<u32>)>,
 }
 
 /// Which three octets stand in a text, one behind the other. They tell of most words that they are not there, in less
@@ -54,22 +50,17 @@ impl Threes {
 }
 
 impl Patterns {
-    pub(super) fn new(
-        patterns: Vec<(String, u32)>,
-        ways: Vec<(u32, Vec<u32>)>,
-        sets: Vec<Vec<String>>,
-        bare: Vec<(u32, Option<String>)>,
-    ) -> Self {
-        let list: Vec<_> = patterns.into_iter().map(|(text, rule)| (Pattern::new(text), rule)).collect();
-        let (hinted, bare): (Vec<_>, Vec<_>) = bare.into_iter().partition(|(_, hints)| hints.is_some());
-        let bare = [true, false].map(|anchored| {
-            let of =
-                |at: u32| list.get(at as usize).map(|(pattern, _)| pattern).filter(|p| p.is_anchored() == anchored);
-            let patterns: Vec<u32> = bare.iter().map(|(at, _)| *at).filter(|at| of(*at).is_some()).collect();
-            Bare { any: Pattern::one_of(patterns.iter().filter_map(|at| of(*at))), patterns }
-        });
-        let hinted = hinted.into_iter().filter_map(|(at, hints)| Some((at, hints?))).collect();
-        Self { list, ways, sets, hinted, bare }
+    pub(super) fn new(recipe: PatternRecipe) -> Self {
+        let PatternRecipe { list, packed, ways, sets, hinted, bare } = recipe;
+        let packed = Arc::new(packed);
+        let pattern = |at: u32| Pattern::new(Arc::clone(&packed), at as usize);
+        Self {
+            list: list.into_iter().map(|(at, rule)| (pattern(at), rule)).collect(),
+            ways,
+            sets,
+            hinted,
+            bare: bare.into_iter().map(|Bare { any, patterns }| (pattern(any), patterns)).collect(),
+        }
     }
 
     /// Those without a literal, to begin with.
@@ -89,8 +80,8 @@ impl Patterns {
                 all.choose(*pattern);
             }
         }
-        for Bare { any, patterns } in &self.bare {
-            if !patterns.is_empty() && (patterns.len() == 1 || any.may_match(text)) {
+        for (any, patterns) in &self.bare {
+            if patterns.len() == 1 || any.may_match(text) {
                 for pattern in patterns {
                     all.choose(*pattern);
                 }
@@ -186,14 +177,22 @@ impl<'m> Candidates<'m> {
 #[cfg(test)]
 mod tests {
     use super::{Patterns, Threes};
+    use crate::classify::rules::recipe::{Recipe, Wanted};
     use proptest::prelude::*;
 
     #[test]
     fn patterns_without_a_literal_run_where_one_of_them_matches() {
-        let patterns = ["^.{2}$", "^0", r"\d\d", "[xy]z?", "[!?]"];
-        let patterns = patterns.iter().zip(0..).map(|(text, rule)| ((*text).to_owned(), rule)).collect();
-        let bare = vec![(0, None), (1, None), (2, None), (3, None), (4, Some("!?".to_owned()))];
-        let patterns = Patterns::new(patterns, Vec::new(), Vec::new(), bare);
+        let patterns = ["^.{2}$", r"^\d", r"\d\d", "[x-zα-ω]z?", "[!?]"];
+        let wanted = |(pattern, rule): (&&'static str, usize)| Wanted {
+            rule,
+            any: &[],
+            with: &[],
+            without: &[],
+            pattern: Some(pattern),
+        };
+        let recipe = Recipe::of(patterns.iter().zip(0..).map(wanted)).patterns;
+        assert_eq!((recipe.bare.len(), recipe.hinted.len()), (2, 1));
+        let patterns = Patterns::new(recipe);
         let table: [(&str, &[u32]); 6] =
             [("", &[]), ("abc", &[]), ("ab", &[0, 1]), ("in 10 days", &[2, 3]), ("by", &[0, 1, 2, 3]), ("what?", &[4])];
         for (text, expected) in table {

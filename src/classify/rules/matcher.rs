@@ -56,7 +56,7 @@ impl Matcher {
             ofs: recipe.ofs().collect(),
             shapes,
             beside: recipe.beside.into_iter().collect(),
-            patterns: Patterns::new(recipe.patterns, recipe.ways, recipe.sets, recipe.bare),
+            patterns: Patterns::new(recipe.patterns),
             wordless: recipe.wordless,
             names: OnceLock::new(),
         }

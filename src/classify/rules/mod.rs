@@ -29,6 +29,8 @@ mod examples;
 mod folded;
 mod literals;
 mod matcher;
+mod nfa;
+mod packed;
 mod pattern;
 mod reader;
 mod recipe;
@@ -154,7 +156,7 @@ impl Rules {
     /// # Errors
     /// With everything that is wrong with the files.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let mut heads: Vec<RuleHead> = unpacked(embedded::HEADS)?;
+        let (mut heads, _): (Vec<RuleHead>, _) = unpacked(embedded::HEADS)?;
         let mut users = BTreeMap::new();
         if !files.is_empty() {
             let mut place: HashMap<String, usize> = heads.iter().map(|r| r.id.clone()).zip(0..).collect();
@@ -214,7 +216,7 @@ impl Rules {
         });
         let programs = both.and_then(|both| {
             // That each is readable is a test's.
-            let made = || both.recipe.and_then(|recipe| unpacked(recipe).ok()).map(Matcher::new);
+            let made = || both.recipe.and_then(|packed| recipe(packed).ok()).map(Matcher::new);
             both.programs.get_or_init(made).as_ref()
         });
         users.map(|matcher| (true, matcher)).into_iter().chain(programs.map(|matcher| (false, matcher)))
@@ -359,10 +361,19 @@ fn read(text: &str) -> Result<Vec<Rule>, Vec<Mistake>> {
     Ok(entries.into_iter().map(|entry| entry.value).collect())
 }
 
-/// A table that the build script packed.
-fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<T, RuleError> {
-    let table = zstd::decode_all(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
-    serde_json::from_slice(&table).map_err(RuleError::Embedded)
+/// A table that the build script packed, and the octets behind it.
+fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<(T, Vec<u8>), RuleError> {
+    let mut octets = zstd::decode_all(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    let mut reader = serde_json::Deserializer::from_slice(&octets);
+    let table = T::deserialize(&mut reader).map_err(RuleError::Embedded)?;
+    let length = reader.into_iter::<serde::de::IgnoredAny>().byte_offset();
+    Ok((table, octets.split_off(length)))
+}
+
+fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
+    let (recipe, behind): (Recipe, _) = unpacked(packed)?;
+    let cut_off = || RuleError::Embedded(serde::de::Error::custom("a recipe is cut off"));
+    recipe.with(behind).ok_or_else(cut_off)
 }
 
 /// The rules that are part of the program, as they stand in TOML.
@@ -393,7 +404,7 @@ impl fmt::Debug for Rules {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Field, Recipe, RuleHead, Rules, Table, leader, unpacked};
+    use super::{Facts, Field, Recipe, RuleHead, Rules, Table, leader, recipe};
     use crate::classify::BouncePolicy;
 
     #[test]
@@ -410,7 +421,7 @@ mod tests {
         let heads: Vec<RuleHead> = rules.all().iter().map(RuleHead::from).collect();
         assert_eq!(heads, rules.heads());
         for (key, matchers) in &rules.matchers {
-            let recipe = matchers.recipe.map(unpacked::<Recipe>);
+            let recipe = matchers.recipe.map(recipe);
             let wanted = rules
                 .all()
                 .iter()

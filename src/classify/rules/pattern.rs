@@ -4,14 +4,15 @@
 //! too, and takes a millisecond for it, which is longer than all else that is done for a mail. So here only what tells
 //! whether a pattern matches is made at first, and what tells where the match begins when there is one.
 
+use super::nfa::nfa;
+use super::packed::{self, Packed, with_plain_ends};
 use regex_automata::hybrid::dfa::{Builder, Cache, Config, DFA};
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::pool::Pool;
 use regex_automata::{Anchored, Input, MatchKind};
-use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The largest pattern, in octets when compiled.
 const LARGEST: usize = 1 << 20;
@@ -20,8 +21,15 @@ const CACHE: usize = 1 << 19;
 
 /// A regular expression that is made when it is run for the first time.
 pub(super) struct Pattern {
-    text: String,
+    source: Source,
     made: OnceLock<Option<Engine>>,
+}
+
+/// Where it stands, packed.
+#[derive(Clone)]
+struct Source {
+    packed: Arc<Vec<u8>>,
+    at: usize,
 }
 
 enum Engine {
@@ -32,8 +40,7 @@ enum Engine {
 }
 
 struct Lazy {
-    /// The pattern with its ends of words made plain.
-    pattern: String,
+    source: Source,
     forward: Automaton,
     anchored: Anchored,
     /// From the end of a match to its start.
@@ -46,8 +53,9 @@ struct Automaton {
 }
 
 impl Pattern {
-    pub(super) const fn new(text: String) -> Self {
-        Self { text, made: OnceLock::new() }
+    /// The one that stands there.
+    pub(super) const fn new(packed: Arc<Vec<u8>>, at: usize) -> Self {
+        Self { source: Source { packed, at }, made: OnceLock::new() }
     }
 
     /// Whether it ran before.
@@ -55,25 +63,18 @@ impl Pattern {
         self.made.get().is_some()
     }
 
-    /// One that matches where one of these does.
-    pub(super) fn one_of<'p>(patterns: impl Iterator<Item = &'p Self>) -> Self {
-        Self::new(patterns.map(|pattern| format!("(?:{})", pattern.text)).collect::<Vec<_>>().join("|"))
-    }
-
     /// Whether it matches; where that cannot be told, it may.
     pub(super) fn may_match(&self, text: &str) -> bool {
-        let engine = self.made.get_or_init(|| Engine::new(&self.text)).as_ref();
-        engine.is_none_or(|engine| engine.is_match(text))
+        self.engine().is_none_or(|engine| engine.is_match(text))
     }
 
-    /// Whether it speaks of the beginning of a text alone.
-    pub(super) fn is_anchored(&self) -> bool {
-        self.text.starts_with('^')
+    fn engine(&self) -> Option<&Engine> {
+        self.made.get_or_init(|| Engine::new(&self.source)).as_ref()
     }
 
     /// Its matches, from left to right; where it is no regular expression, none.
     pub(super) fn find_iter<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
-        let engine = self.made.get_or_init(|| Engine::new(&self.text)).as_ref();
+        let engine = self.engine();
         // Where to look next, and where the last match ended: an empty one right behind it counts for none.
         let mut from = Some(0);
         let mut last = None;
@@ -103,13 +104,20 @@ fn whole(pattern: &str) -> Result<regex::Regex, regex::Error> {
     regex::RegexBuilder::new(&with_plain_ends(pattern)).size_limit(LARGEST).build()
 }
 
+impl Source {
+    fn read(&self) -> Packed<'_> {
+        Packed { octets: &self.packed, at: self.at }
+    }
+}
+
 impl Engine {
-    fn new(pattern: &str) -> Option<Self> {
-        let plain = with_plain_ends(pattern);
-        match Lazy::new(&plain) {
-            Some(lazy) => Some(Self::Lazy(Box::new(lazy))),
-            None => whole(pattern).ok().map(Self::Whole),
+    fn new(source: &Source) -> Option<Self> {
+        let mut packed = source.read();
+        if packed.number()? == packed::TEXT {
+            let length = packed.number()?;
+            return whole(str::from_utf8(packed.take(length)?).ok()?).ok().map(Self::Whole);
         }
+        Lazy::new(source).map(|lazy| Self::Lazy(Box::new(lazy)))
     }
 
     fn is_match(&self, text: &str) -> bool {
@@ -128,15 +136,11 @@ impl Engine {
 }
 
 impl Lazy {
-    /// None where a pattern needs more than its states can tell.
-    fn new(pattern: &str) -> Option<Self> {
-        let nfa = compiled(pattern, false)?;
-        if nfa.look_set_any().contains_word_unicode() {
-            return None;
-        }
+    fn new(source: &Source) -> Option<Self> {
+        let nfa = nfa(source.read(), false)?;
         let anchored = if nfa.is_always_start_anchored() { Anchored::Yes } else { Anchored::No };
         let forward = Automaton::new(nfa, MatchKind::LeftmostFirst)?;
-        Some(Self { pattern: pattern.to_owned(), forward, anchored, backward: OnceLock::new() })
+        Some(Self { source: source.clone(), forward, anchored, backward: OnceLock::new() })
     }
 
     fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
@@ -147,7 +151,7 @@ impl Lazy {
         if self.anchored.is_anchored() {
             return Some(from..end);
         }
-        let backward = || Automaton::new(compiled(&self.pattern, true)?, MatchKind::All);
+        let backward = || Automaton::new(nfa(self.source.read(), true)?, MatchKind::All);
         let backward = self.backward.get_or_init(backward).as_ref()?;
         let input = Input::new(text).range(from..end).anchored(Anchored::Yes);
         let start = backward.dfa.try_search_rev(&mut backward.caches.get(), &input).ok()??.offset();
@@ -160,16 +164,6 @@ impl Lazy {
         // It fails only where it was told to, which it was not.
         Some(self.forward.dfa.try_search_fwd(&mut cache, &input.anchored(self.anchored)).ok()??.offset())
     }
-}
-
-fn compiled(pattern: &str, reverse: bool) -> Option<NFA> {
-    let config = thompson::Config::new()
-        .which_captures(WhichCaptures::None)
-        .nfa_size_limit(Some(LARGEST))
-        .reverse(reverse)
-        // What it saves in states takes longer than it saves in time.
-        .shrink(false);
-    thompson::Compiler::new().configure(config).build(pattern).ok()
 }
 
 impl Automaton {
@@ -186,40 +180,17 @@ impl Automaton {
     }
 }
 
-/// Unicode's word boundaries cost ten times as much, as soon as a text is not ASCII. In a pattern of Latin letters `\b`
-/// asks for a neighbour that is no ASCII letter or digit; an accented letter beside it then ends a word, which does not
-/// matter. Other alphabets keep Unicode's: every letter of theirs would end a word.
-fn with_plain_ends(pattern: &str) -> Cow<'_, str> {
-    const PLAIN: &str = r"(?-u:\b{start-half}|\b{end-half})";
-    if !pattern.contains(r"\b") || pattern.contains(|c: char| ('\u{370}'..'\u{1e00}').contains(&c)) {
-        return Cow::Borrowed(pattern);
-    }
-    let mut out = String::with_capacity(pattern.len() * 2);
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek().copied()) {
-            ('\\', Some('b')) => {
-                chars.next();
-                // `\b{start}` says itself what it means.
-                out.push_str(if chars.peek() == Some(&'{') { r"\b" } else { PLAIN });
-            }
-            ('\\', Some(next)) => {
-                chars.next();
-                out.extend([c, next]);
-            }
-            _ => out.push(c),
-        }
-    }
-    Cow::Owned(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Pattern, check, whole};
+    use crate::classify::rules::packed::Packer;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn places(pattern: &str, text: &str) -> Vec<(usize, usize)> {
-        Pattern::new(pattern.to_owned()).find_iter(text).map(|found| (found.start, found.end)).collect()
+        let mut packer = Packer::default();
+        let at = packer.add(pattern);
+        Pattern::new(Arc::new(packer.octets), at).find_iter(text).map(|found| (found.start, found.end)).collect()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::folded::Folded;
 use super::literals::Needs;
+use super::packed::{Packed, Packer, put};
 use super::words::{self, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -61,22 +62,54 @@ pub(crate) struct Recipe {
     /// The words, each once for each way of being open, with [`END`] behind each.
     pub texts: String,
     /// Of each its [`Shape`].
+    #[serde(skip)]
     shapes: Vec<u16>,
     /// How many things each is of.
+    #[serde(skip)]
     pub counts: Vec<u16>,
     /// What they are of: see [`Of`].
+    #[serde(skip)]
     ofs: Vec<u32>,
-    /// Patterns with their rules.
-    pub patterns: Vec<(String, u32)>,
-    /// Branches of patterns: the pattern by its number, and the sets of which the text must hold one word each.
-    pub ways: Vec<(u32, Vec<u32>)>,
-    pub sets: Vec<Vec<String>>,
-    /// Patterns without a literal: each is tried on every text that holds one of its hints of one octet, if it has any.
-    pub bare: Vec<(u32, Option<String>)>,
+    pub patterns: PatternRecipe,
     /// Rules that look at what stands beside their words, and whether they want some of it.
     pub beside: Vec<(u32, bool)>,
     /// Rules without words.
     pub wordless: Vec<u32>,
+}
+
+/// Patterns, and what they ask for.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PatternRecipe {
+    /// Where patterns stand, with their rules.
+    pub list: Vec<(u32, u32)>,
+    /// What they are: see [`packed`](super::packed).
+    #[serde(skip)]
+    pub packed: Vec<u8>,
+    /// Branches of patterns: the pattern by its number, and the sets of which the text must hold one word each.
+    pub ways: Vec<(u32, Vec<u32>)>,
+    pub sets: Vec<Vec<String>>,
+    /// Patterns without a literal that ask for one of a few octets.
+    pub hinted: Vec<(u32, String)>,
+    /// Patterns that ask for nothing, those of the beginning of a text and the others.
+    pub bare: Vec<Bare>,
+}
+
+/// Patterns that ask for nothing. Mostly none of them matches, which one that stands for all tells in one go.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bare {
+    /// Where that one stands.
+    pub any: u32,
+    pub patterns: Vec<u32>,
+}
+
+/// What a recipe is made with.
+#[derive(Default)]
+struct Making<'r> {
+    /// Words, at which ends they are open, and what they are of.
+    all: Vec<(String, (bool, bool), Of)>,
+    sets: HashMap<Vec<String>, u32>,
+    packer: Packer,
+    bare: Vec<(u32, &'r str)>,
 }
 
 impl Of {
@@ -106,8 +139,7 @@ impl Recipe {
     /// For these rules, in their order.
     pub(crate) fn of<'r>(rules: impl Iterator<Item = Wanted<'r>>) -> Self {
         let mut recipe = Self::default();
-        let mut all: Vec<(String, (bool, bool), Of)> = Vec::new();
-        let mut sets: HashMap<Vec<String>, u32> = HashMap::new();
+        let mut making = Making::default();
         for wanted in rules {
             let rule = number(wanted.rule);
             if wanted.any.is_empty() && wanted.pattern.is_none() {
@@ -122,12 +154,15 @@ impl Recipe {
             let lists = [(wanted.any, own), (wanted.with, Of::With(rule)), (wanted.without, Of::Without(rule))];
             for (phrase, of) in lists.into_iter().flat_map(|(list, of)| list.iter().map(move |phrase| (phrase, of))) {
                 let (bare, open) = opened(phrase);
-                all.push((Folded::new(bare).text, open, of));
+                making.all.push((Folded::new(bare).text, open, of));
             }
             if let Some(pattern) = wanted.pattern {
-                recipe.add_pattern(pattern, rule, &mut all, &mut sets);
+                recipe.patterns.add(pattern, rule, &mut making);
             }
         }
+        let Making { mut all, mut packer, bare, .. } = making;
+        recipe.patterns.bare = Bare::of(&bare, &mut packer);
+        recipe.patterns.packed = packer.octets;
         // No folded text has a line end, and no rule means the other.
         all.retain(|(text, ..)| !text.contains(['\n', END]));
         // Each word where it is needed first: words of one rule are alike, which packs well.
@@ -151,43 +186,43 @@ impl Recipe {
         recipe
     }
 
-    fn add_pattern(
-        &mut self,
-        pattern: &str,
-        rule: u32,
-        all: &mut Vec<(String, (bool, bool), Of)>,
-        sets: &mut HashMap<Vec<String>, u32>,
-    ) {
-        const WITHIN: (bool, bool) = (true, true);
-        let at = number(self.patterns.len());
-        self.patterns.push((pattern.to_owned(), rule));
-        let mut way_of = |literals: Vec<String>, besides: Vec<u32>| {
-            let way = Of::Way(number(self.ways.len()));
-            all.extend(literals.into_iter().map(|literal| (literal, WITHIN, way)));
-            self.ways.push((at, besides));
-        };
-        match Needs::of(pattern) {
-            Needs::Ways(ways) => {
-                for way in ways {
-                    let set = |set: Vec<String>| {
-                        *sets.entry(set).or_insert_with_key(|set| {
-                            self.sets.push(set.clone());
-                            number(self.sets.len() - 1)
-                        })
-                    };
-                    way_of(way.one_of, way.besides.into_iter().map(set).collect());
-                }
-            }
-            Needs::Hint(hints) => {
-                // The finder knows no single octets.
-                let (single, longer): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.len() == 1);
-                way_of(longer, Vec::new());
-                if !single.is_empty() {
-                    self.bare.push((at, Some(single.concat())));
-                }
-            }
-            Needs::Nothing => self.bare.push((at, None)),
+    /// In JSON, and behind it what would take long to read from that: the numbers of words, and the patterns.
+    ///
+    /// # Errors
+    /// None that is known.
+    // The build script's.
+    #[allow(dead_code)]
+    pub(crate) fn packed(&self) -> serde_json::Result<Vec<u8>> {
+        let mut out = serde_json::to_vec(self)?;
+        put(&mut out, self.counts.len());
+        for (shape, count) in self.shapes.iter().zip(&self.counts) {
+            put(&mut out, usize::from(*shape));
+            put(&mut out, usize::from(*count));
         }
+        for of in &self.ofs {
+            put(&mut out, *of as usize);
+        }
+        out.extend_from_slice(&self.patterns.packed);
+        Ok(out)
+    }
+
+    /// With what stands behind its JSON; none where that is cut off.
+    pub(crate) fn with(mut self, mut behind: Vec<u8>) -> Option<Self> {
+        let mut numbers = Packed { octets: &behind, at: 0 };
+        let mut ofs = 0;
+        for _ in 0..numbers.number()? {
+            self.shapes.push(u16::try_from(numbers.number()?).ok()?);
+            let count = u16::try_from(numbers.number()?).ok()?;
+            self.counts.push(count);
+            ofs += usize::from(count);
+        }
+        self.ofs.reserve(ofs);
+        for _ in 0..ofs {
+            self.ofs.push(u32::try_from(numbers.number()?).ok()?);
+        }
+        let at = numbers.at;
+        self.patterns.packed = behind.split_off(at);
+        Some(self)
     }
 
     /// Of each word its shape.
@@ -200,6 +235,55 @@ impl Recipe {
     /// What the words are of, one after the other: of each as many as its count.
     pub(crate) fn ofs(&self) -> impl Iterator<Item = Of> {
         self.ofs.iter().map(|code| Of::decoded(*code))
+    }
+}
+
+impl PatternRecipe {
+    fn add<'r>(&mut self, pattern: &'r str, rule: u32, making: &mut Making<'r>) {
+        const WITHIN: (bool, bool) = (true, true);
+        let at = number(self.list.len());
+        self.list.push((number(making.packer.add(pattern)), rule));
+        let mut way_of = |literals: Vec<String>, besides: Vec<u32>| {
+            let way = Of::Way(number(self.ways.len()));
+            making.all.extend(literals.into_iter().map(|literal| (literal, WITHIN, way)));
+            self.ways.push((at, besides));
+        };
+        match Needs::of(pattern) {
+            Needs::Ways(ways) => {
+                for way in ways {
+                    let set = |set: Vec<String>| {
+                        *making.sets.entry(set).or_insert_with_key(|set| {
+                            self.sets.push(set.clone());
+                            number(self.sets.len() - 1)
+                        })
+                    };
+                    way_of(way.one_of, way.besides.into_iter().map(set).collect());
+                }
+            }
+            Needs::Hint(hints) => {
+                // The finder knows no single octets.
+                let (single, longer): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.len() == 1);
+                way_of(longer, Vec::new());
+                if !single.is_empty() {
+                    self.hinted.push((at, single.concat()));
+                }
+            }
+            Needs::Nothing => making.bare.push((at, pattern)),
+        }
+    }
+}
+
+impl Bare {
+    fn of(patterns: &[(u32, &str)], packer: &mut Packer) -> Vec<Self> {
+        let of = |anchored: bool| {
+            let list: Vec<_> = patterns.iter().filter(|(_, text)| text.starts_with('^') == anchored).collect();
+            let any: Vec<_> = list.iter().map(|(_, text)| format!("(?:{text})")).collect();
+            (!any.is_empty()).then(|| Self {
+                any: number(packer.add(&any.join("|"))),
+                patterns: list.iter().map(|(at, _)| *at).collect(),
+            })
+        };
+        [true, false].into_iter().filter_map(of).collect()
     }
 }
 
@@ -259,8 +343,8 @@ mod tests {
     fn branches_share_their_sets() {
         let pattern = Some(r"(?:back|return)[^.]*\b(?:monday|2nd of may)");
         let recipe = Recipe::of([Wanted { rule: 0, any: &[], with: &[], without: &[], pattern }].into_iter());
-        assert_eq!(recipe.ways, [(0, vec![0]), (0, vec![0])]);
-        assert_eq!(recipe.sets, [["back", "return"]]);
+        assert_eq!(recipe.patterns.ways, [(0, vec![0]), (0, vec![0])]);
+        assert_eq!(recipe.patterns.sets, [["back", "return"]]);
         assert_eq!(recipe.texts, "monday\u{7f}2nd of may\u{7f}");
         assert_eq!(recipe.ofs().collect::<Vec<_>>(), [Of::Way(0), Of::Way(1)]);
     }
