@@ -5,7 +5,7 @@
 //! whether a pattern matches is made at first, and what tells where the match begins when there is one.
 
 use super::nfa::nfa;
-use super::packed::{self, Packed, with_plain_ends};
+use super::packed::{self, Packed, Packer, with_plain_ends};
 use regex_automata::hybrid::dfa::{Builder, Cache, Config, DFA};
 use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::pool::Pool;
@@ -97,7 +97,16 @@ impl Pattern {
 /// # Errors
 /// When it is no regular expression, or a very large one.
 pub(super) fn check(pattern: &str) -> Result<(), Box<regex::Error>> {
-    whole(pattern).map(drop).map_err(Box::new)
+    whole(pattern)?;
+    let mut packer = Packer::default();
+    let at = packer.add(pattern);
+    let source = Source { packed: Arc::new(packer.octets), at };
+    // One that could not be made when it is run would match nothing, and nobody would know.
+    let is_made = match Engine::new(&source) {
+        Some(Engine::Lazy(lazy)) => lazy.anchored.is_anchored() || lazy.backward().is_some(),
+        engine => engine.is_some(),
+    };
+    if is_made { Ok(()) } else { Err(Box::new(regex::Error::CompiledTooBig(LARGEST))) }
 }
 
 fn whole(pattern: &str) -> Result<regex::Regex, regex::Error> {
@@ -151,11 +160,14 @@ impl Lazy {
         if self.anchored.is_anchored() {
             return Some(from..end);
         }
-        let backward = || Automaton::new(nfa(self.source.read(), true)?, MatchKind::All);
-        let backward = self.backward.get_or_init(backward).as_ref()?;
+        let backward = self.backward()?;
         let input = Input::new(text).range(from..end).anchored(Anchored::Yes);
         let start = backward.dfa.try_search_rev(&mut backward.caches.get(), &input).ok()??.offset();
         Some(start..end)
+    }
+
+    fn backward(&self) -> Option<&Automaton> {
+        self.backward.get_or_init(|| Automaton::new(nfa(self.source.read(), true)?, MatchKind::All)).as_ref()
     }
 
     /// Where the first match ends.
@@ -182,8 +194,7 @@ impl Automaton {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, check, whole};
-    use crate::classify::rules::packed::Packer;
+    use super::{Packer, Pattern, check, whole};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -226,6 +237,22 @@ mod tests {
         }
         assert!(check("(").is_err());
         assert!(check(r"(\w{100}){100}").is_err());
+    }
+
+    #[test]
+    fn what_is_a_pattern_can_be_run() {
+        let mut refused = 0;
+        for times in (1..=200).step_by(9) {
+            for of in [r"\w", r"\S", r"[a-zé]", "(?:a|é)", "a?", r"(?i)\w"] {
+                let pattern = format!("{of}{{{times}}}x");
+                let text = format!("{}x", "a".repeat(times));
+                match check(&pattern) {
+                    Ok(()) => assert_eq!(places(&pattern, &text).len(), 1, "{pattern}"),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!((1..100).contains(&refused), "{refused} refused");
     }
 
     proptest! {
