@@ -75,6 +75,8 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
         }
         let file = folder.path().join("metrics.prom");
         let mut command = Command::new(program());
+        // As in the image.
+        command.env("MALLOC_ARENA_MAX", "2");
         command.args(["poll", "--metrics-file"]).arg(&file).arg("--config").arg(&config);
         command.stderr(fs::File::create(folder.path().join("log")).expect("a log"));
         let used = Used::by(command);
