@@ -12,10 +12,13 @@ use crate::sink::{KafkaError, KafkaFacts, KafkaSink, Purpose, Watch, judge, sett
 use crate::telemetry::{Measured, Metrics};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the brokers may take to answer.
 const KAFKA_WAIT: Duration = Duration::from_secs(10);
+/// How long after it was made a topic may be unknown to a broker.
+const JUST_MADE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The configuration, and which of its mailboxes.
 #[derive(Debug, clap::Args)]
@@ -175,7 +178,7 @@ fn retries(config: &config::Dns) -> Retries {
 /// A producer, once the brokers have answered and have the topics, and these fit.
 pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<KafkaSink, Failure> {
     let topics = wanted(config);
-    let (sink, facts, missing) = look(config, &topics, watch).await?;
+    let (sink, facts, missing) = look(config, &topics, watch, JUST_MADE).await?;
     if let Some(error) = missing.into_iter().next() {
         return Err(error.into());
     }
@@ -193,19 +196,26 @@ pub async fn kafka(config: &Config, watch: Option<Watch>) -> Result<KafkaSink, F
     Ok(sink)
 }
 
-/// A producer, and what the brokers say of these topics.
+/// A producer, and what the brokers say of these topics. While one is missing they are asked again, for `patience`.
 pub async fn look(
     config: &Config,
     topics: &[(String, Purpose)],
     watch: Option<Watch>,
+    patience: Duration,
 ) -> Result<(KafkaSink, KafkaFacts, Vec<KafkaError>), Failure> {
     let settings = config.kafka.clone();
     let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).collect();
     let asked = tokio::task::spawn_blocking(move || {
         let sink = KafkaSink::watched(&settings, watch)?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (facts, missing) = sink.look(&names, KAFKA_WAIT)?;
-        Ok((sink, facts, missing))
+        let until = Instant::now() + patience;
+        loop {
+            let (facts, missing) = sink.look(&names, KAFKA_WAIT)?;
+            if missing.is_empty() || Instant::now() >= until {
+                return Ok((sink, facts, missing));
+            }
+            std::thread::sleep(PAUSE);
+        }
     });
     asked.await.unwrap_or_else(|error| Err(Failure::new(FailureClass::Internal, &error)))
 }

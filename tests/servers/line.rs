@@ -180,6 +180,21 @@ fn with_kafka_down_nothing_is_lost_and_nothing_deleted() {
 }
 
 #[test]
+fn a_topic_that_is_made_a_moment_later_is_waited_for() {
+    let Some(setup) = Setup::new(&["a"]) else { return };
+    maildir::seed(&setup.dovecot.maildir("a"), 3, Size::Mixed, 6);
+    let config = setup.write_config("late.yaml", "late", &setup.mailbox("a", "    retention: delete\n"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            setup.create_topics(&["late", "late.runs"]);
+        });
+        assert_exit(&poll(&config), 0);
+    });
+    assert_eq!((setup.events("late", 3, WAIT).len(), setup.dovecot.count("a")), (3, 0));
+}
+
+#[test]
 fn events_that_a_topic_refuses_leave_their_mails_where_they_are() {
     let Some(setup) = Setup::new(&["a"]) else { return };
     setup.create_topics(&["wide", "wide.runs", "narrow.runs"]);

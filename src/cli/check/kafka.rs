@@ -5,12 +5,14 @@ use crate::cli::setup::look;
 use crate::config::Config;
 use crate::pipeline::Failure;
 use crate::plural::count;
-use crate::sink::{KafkaError, KafkaFacts, Purpose, create_topics, judge, settings_of, wanted};
+use crate::sink::{KafkaError, Purpose, create_topics, judge, settings_of, wanted};
 use std::time::Duration;
 
 /// How long the brokers may take to say how topics are set; less than for what is needed.
 const SETTINGS_WAIT: Duration = Duration::from_secs(3);
 const CREATE_WAIT: Duration = Duration::from_secs(30);
+/// How long new topics may take to be there everywhere.
+const EVERYWHERE: Duration = Duration::from_secs(5);
 
 /// Asks for everything that the configuration names.
 pub async fn check(config: &Config, create: bool) -> Section {
@@ -23,7 +25,7 @@ pub async fn check(config: &Config, create: bool) -> Section {
 
 async fn all(section: &mut Section, config: &Config, create: bool) -> Result<(), Failure> {
     let topics = wanted(config);
-    let (_, mut facts, mut missing) = look(config, &topics, None).await?;
+    let (_, mut facts, mut missing) = look(config, &topics, None, Duration::ZERO).await?;
     section.fact("brokers", &facts.brokers.to_string());
     if create && !missing.is_empty() {
         let there = |name: &str| facts.topics.iter().any(|topic| topic.name == name);
@@ -33,7 +35,7 @@ async fn all(section: &mut Section, config: &Config, create: bool) -> Result<(),
             let (partitions, copies) = (count(partitions, "partition"), count(copies, "replica"));
             section.fact("created", &format!("{name}, {partitions}, {copies}"));
         }
-        (facts, missing) = described(config, &topics).await?;
+        (_, facts, missing) = look(config, &topics, None, EVERYWHERE).await?;
     }
     for error in missing {
         section.failed(&error.into());
@@ -66,17 +68,4 @@ async fn all(section: &mut Section, config: &Config, create: bool) -> Result<(),
         section.note("how the topics are set cannot be read: their retention and min.insync.replicas were not checked");
     }
     Ok(())
-}
-
-/// New topics take a moment to be there everywhere.
-async fn described(config: &Config, topics: &[(String, Purpose)]) -> Result<(KafkaFacts, Vec<KafkaError>), Failure> {
-    let mut tries = 0;
-    loop {
-        let (_, facts, missing) = look(config, topics, None).await?;
-        if missing.is_empty() || tries == 20 {
-            return Ok((facts, missing));
-        }
-        tries += 1;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
 }
