@@ -207,7 +207,7 @@ pub(super) fn worker(
     metrics: &Arc<Metrics>,
 ) -> Result<Worker, Failure> {
     let resolver = measured_resolver(&config.dns, metrics)?;
-    let mut settings = LineSettings::new(&config, run_id(), false);
+    let mut settings = LineSettings { meter: metrics.meter(), ..LineSettings::new(&config, run_id(), false) };
     // A dry run writes nothing.
     if let (Some(folder), false) = (&config.dns.record, dry_run) {
         let store = RecordStore::create(folder).map_err(|e| Failure::new(FailureClass::Configuration, &e))?;

@@ -2,6 +2,7 @@
 //! task of its own.
 
 use super::access::Broken;
+use super::cost::Step;
 use super::failure::{Failure, FailureClass};
 use super::line::{Judged, Place};
 use super::pass::Pass;
@@ -113,7 +114,7 @@ async fn fetch_all(
         }
         let Ok(mut room) = worker.room(size).await else { break };
         let begun = Instant::now();
-        let fetched = client.fetch().await;
+        let fetched = worker.line.meter().next().measure_future(Step::Fetch, client.fetch()).await;
         worker.tell(|o| o.took(Station::Fetch, begun.elapsed()));
         let fetched = match fetched {
             Ok(Some(fetched)) => fetched,
@@ -158,7 +159,7 @@ async fn judge(
     out: mpsc::Sender<Ready>,
 ) {
     let raw = match body {
-        Body::Whole(bytes) => RawMail::new(bytes),
+        Body::Whole(bytes) => worker.line.meter().next().measure(Step::Digest, || RawMail::new(bytes)),
         Body::Cut { head, digest, size } => RawMail::cut(head, Digest(digest), size),
     };
     let begun = Instant::now();

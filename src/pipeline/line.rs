@@ -1,6 +1,7 @@
 //! Raw octets in, events out: what `poll` and `replay` share.
 
 use super::assemble::{self, Around};
+use super::cost::{Meter, Step};
 use super::failure::{Failure, FailureClass};
 use crate::archive::Reference;
 use crate::auth::dns::{DnsError, RecordStore, Recorded, Recorder, Resolver};
@@ -35,6 +36,8 @@ pub struct LineSettings {
     pub archived: BTreeSet<String>,
     /// The DNS answers that a mail got stay in [`Judged`], for who explains.
     pub keep_answers: bool,
+    /// Who measures what the steps take.
+    pub meter: Meter,
     /// The run's id; differs from run to run.
     pub run_id: String,
     pub replay: bool,
@@ -75,6 +78,7 @@ impl LineSettings {
                 None => BTreeSet::new(),
             },
             keep_answers: false,
+            meter: Meter::default(),
             run_id,
             replay,
         }
@@ -92,6 +96,7 @@ impl LineSettings {
             records: Records::default(),
             archived: BTreeSet::new(),
             keep_answers: false,
+            meter: Meter::default(),
             run_id,
             replay: true,
         }
@@ -198,6 +203,12 @@ impl Line {
         &self.rules
     }
 
+    /// Who measures what the steps take.
+    #[must_use]
+    pub const fn meter(&self) -> &Meter {
+        &self.settings.meter
+    }
+
     /// The run's id.
     #[must_use]
     pub fn run_id(&self) -> &str {
@@ -269,21 +280,23 @@ impl Line {
 
     async fn stations(&self, mut around: Around<'_>, record: Option<Recorded>) -> Judged {
         let Around { raw, place, .. } = around;
+        let stopwatch = self.settings.meter.next();
         let bytes = to_crlf(raw.bytes());
-        let mail = Mail::parse(&bytes);
-        let findings = self.classify(&mail, raw);
+        let mail = stopwatch.measure(Step::Parse, || Mail::parse(&bytes));
+        let findings = stopwatch.measure(Step::Classify, || self.classify(&mail, raw));
         around.delivered_at = delivered_at(&mail);
-        let answers;
-        (around.auth, answers) = self.authenticate(&mail, &around, record.as_ref()).await;
-        let sight = Sight::new(&mail);
-        let correlations: Vec<_> = findings.iter().map(|f| self.correlators.correlate(&sight, f)).collect();
-        around.ambiguous = assemble::ambiguous(&findings, &correlations);
-        let events = (0..)
-            .zip(findings.iter().zip(correlations))
-            .map(|(ordinal, (finding, correlation))| {
+        let check = self.authenticate(&mail, &around, record.as_ref());
+        let (auth, answers) = stopwatch.measure_future(Step::Authenticate, check).await;
+        around.auth = auth;
+        let events = stopwatch.measure(Step::Event, || {
+            let sight = Sight::new(&mail);
+            let correlations: Vec<_> = findings.iter().map(|f| self.correlators.correlate(&sight, f)).collect();
+            around.ambiguous = assemble::ambiguous(&findings, &correlations);
+            let event = |(ordinal, (finding, correlation))| {
                 self.event(assemble::data(self, &mail, finding, correlation, ordinal, &around), &place.privacy)
-            })
-            .collect();
+            };
+            (0..).zip(findings.iter().zip(correlations)).map(event).collect()
+        });
         Judged { events, findings, delivered_at: around.delivered_at, answers }
     }
 

@@ -8,6 +8,7 @@
 mod access;
 mod assemble;
 mod bury;
+mod cost;
 mod failure;
 mod fetch;
 mod guard;
@@ -20,6 +21,7 @@ mod session;
 mod settled;
 
 pub use access::{Access, Broken};
+pub use cost::{Meter, Step, Stopwatch};
 pub use failure::{Failure, FailureClass};
 pub use line::{Judged, Line, LineSettings, Place, Records, SetupError, policy};
 pub use pass::pass;

@@ -2,6 +2,7 @@
 //! acknowledged and the ledger has it on disk.
 
 use super::access::Broken;
+use super::cost::Step;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::{Station, Worker};
@@ -139,13 +140,14 @@ impl Publisher {
         let mut parcels: Vec<Parcel> = Vec::with_capacity(publish.len() + 1);
         let mut sent: Vec<(Ready, Vec<u64>)> = Vec::with_capacity(publish.len());
         for ready in publish {
-            let records = match self.worker.records(&ready.events) {
-                Ok(records) => records,
-                Err(refusal) => {
-                    refused.push(Dead { ready, octets: Vec::new(), refusal });
-                    continue;
-                }
-            };
+            let records =
+                match self.worker.line.meter().next().measure(Step::Encode, || self.worker.records(&ready.events)) {
+                    Ok(records) => records,
+                    Err(refusal) => {
+                        refused.push(Dead { ready, octets: Vec::new(), refusal });
+                        continue;
+                    }
+                };
             let twins = twins.get(&ready.digest).into_iter().flatten();
             let done = twins.chain([&ready.listed]).map(|listed| finished(listed, ready.digest, seen, now)).collect();
             sent.push((ready, records.iter().map(|record| record.value.len() as u64).collect()));

@@ -2,7 +2,7 @@
 
 use super::happenings::word;
 use crate::event::DeadReason;
-use crate::pipeline::FailureClass;
+use crate::pipeline::{FailureClass, Step};
 use chrono::{DateTime, Utc};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, prometheus_text, text};
 use prometheus_client::metrics::MetricType;
@@ -14,6 +14,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// So many providers have a counter of their own.
 const MOST_PROVIDERS: usize = 200;
@@ -22,6 +23,8 @@ const PREFIX: &str = "reply_ingest";
 /// Bounds in seconds: a run or a pass, a mail's age, a question or a batch.
 const LONG: [f64; 11] = [0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0];
 const AGES: [f64; 10] = [10.0, 60.0, 300.0, 900.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0, 259_200.0, 604_800.0];
+/// What a step takes for one mail.
+const STEPS: [f64; 8] = [0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.01, 0.1, 1.0];
 const SHORT: [f64; 12] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// How runs and passes end.
@@ -55,6 +58,7 @@ macro_rules! labels {
 
 labels! {
     Mailbox { mailbox }
+    OfStep { step }
     Outcome { outcome }
     MailboxOutcome { mailbox, outcome }
     MailboxKind { mailbox, kind }
@@ -136,6 +140,8 @@ pub struct Metrics {
     pub(super) boundaries: Family<MailboxBoundary, Counter>,
     pub(super) disagreements: Family<Mailbox, Counter>,
 
+    pub(super) steps: Durations<OfStep>,
+
     pub(super) dns_queries: Family<TypeOutcome, Counter>,
     pub(super) dns_duration: Histogram,
     pub(super) dns_questions: Counter,
@@ -156,6 +162,10 @@ pub struct Metrics {
 
 fn long() -> Histogram {
     Histogram::new(LONG)
+}
+
+fn steps() -> Histogram {
+    Histogram::new(STEPS)
 }
 
 fn ages() -> Histogram {
@@ -260,6 +270,11 @@ impl Metrics {
             auth_results: book.count("auth_results", "Results of SPF, DKIM (signatures), DMARC and ARC"),
             boundaries: book.count("auth_boundaries", "Mails, by whether their SMTP client was found"),
             disagreements: book.count("auth_disagreements", "Mails about which the receiver and this program differ"),
+            steps: book.seconds(
+                "step_cpu",
+                "What steps took of a processor, for one mail in seventeen",
+                Family::new_with_constructor(steps as fn() -> Histogram),
+            ),
             dns_queries: book.count("dns_queries", "Questions over the network"),
             dns_duration: book.seconds("dns_query_duration", "How long name servers took", Histogram::new(SHORT)),
             dns_questions: book.count("dns_questions", "Questions of the mails"),
@@ -338,6 +353,12 @@ impl Metrics {
     #[must_use]
     pub fn ruleset(&self) -> String {
         self.running.get().ruleset.clone()
+    }
+
+    /// A step took so long of a processor.
+    pub fn step_took(&self, step: Step, time: Duration) {
+        let label = OfStep { step: step.as_str().to_owned() };
+        self.steps.get_or_create(&label).observe(time.as_secs_f64());
     }
 
     /// A run begins.

@@ -12,6 +12,7 @@ mod metrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 mod resolver;
+mod steps;
 
 pub use happenings::{BatchPublished, DeadLettered, Listed, PassEnded, Published, Reloaded, RunEnded, TicksMissed};
 pub use kafka::KafkaWatch;

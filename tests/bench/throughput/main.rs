@@ -2,8 +2,9 @@
 //! servers on the same machine: `cargo bench --bench throughput`.
 //!
 //! 10,000 signed mails of 8 KiB in one mailbox, and 20 in each of 500: `MAILBOXES` and `MAILS` set others, `ROUNDS` how
-//! often, `DELIVERY` the other mode, `KEEP_FOLDER` a folder for the worker's log and metrics. Beside the first round
-//! stands what each station takes alone. It needs what `tests/servers` needs. It measures: no time is asserted; that each mail's event is there with its verdicts is.
+//! often, `DELIVERY` the other mode, `KEEP_FOLDER` a folder for the worker's log and metrics. Beside what each
+//! step of the line takes in the worker stands what it takes where nothing else runs. It needs what `tests/servers`
+//! needs. It measures: no time is asserted; that each mail's event is there with its verdicts is.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark")]
 
@@ -55,7 +56,7 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
         return;
     };
     let Some(kafka) = available(Kafka::start(&folder.path().join("k"))) else { return };
-    create_topics(&kafka, &["t", "t.runs"]);
+    create_topics(&kafka, &["t", "t.runs", "t.alone"]);
     create_compacted(&kafka, &["l"]);
     let senders = Senders::new();
     let runtime =
@@ -64,6 +65,7 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
     let config = folder.path().join("c.yaml");
     fs::write(&config, configuration(&dovecot, &kafka, dns.port(), folder.path(), &users)).expect("writes");
     println!("{mailboxes} mailboxes of {mails} mails:");
+    let mut alone = None;
     for round in 0..rounds {
         for (number, user) in users.iter().enumerate() {
             let box_ = dovecot.maildir(user);
@@ -73,6 +75,13 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
                 maildir::deliver(&box_, &name, &senders.mail(seed, index));
             }
         }
+        let first = users.first().expect("a mailbox");
+        let (port, ca_file, password) = (dovecot.pop3s_port(), dovecot.ca_file(), pop3_server::password(first));
+        let pop3 = stations::Pop3 { port, ca_file: &ca_file, user: first, password };
+        // Before the first round: so the broker is not one that has just begun, as no broker in service is.
+        let of_all = || stations::alone(&senders, &config, &pop3);
+        let alone =
+            alone.get_or_insert_with(|| std::thread::scope(|scope| scope.spawn(of_all).join()).expect("measures"));
         let file = folder.path().join("metrics.prom");
         let mut command = Command::new(program());
         // As in the image.
@@ -86,13 +95,10 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
             }
         }
         assert!(used.status.success(), "{}", fs::read_to_string(folder.path().join("log")).unwrap_or_default());
-        let run = fs::read_to_string(&file).unwrap_or_default();
-        let run = run.lines().find_map(|l| l.strip_prefix("reply_ingest_run_duration_seconds_sum ")?.parse().ok());
+        let metrics = fs::read_to_string(&file).unwrap_or_default();
+        let run = metrics.lines().find_map(|l| l.strip_prefix("reply_ingest_run_duration_seconds_sum ")?.parse().ok());
         print!("{}", used.told(mailboxes * mails, run.unwrap_or_default()));
-        if round == 0 {
-            let alone = || stations::alone(&senders, &config);
-            println!("{}", std::thread::scope(|scope| scope.spawn(alone).join()).expect("measures"));
-        }
+        print!("{}", stations::beside(alone, &metrics, used.of_a_mail(mailboxes * mails)));
         let left: usize = users.iter().map(|user| dovecot.count(user)).sum();
         assert_eq!(left, 0, "mails are left");
     }

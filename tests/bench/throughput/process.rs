@@ -1,5 +1,7 @@
 //! What a process takes, looked up in Linux's /proc while it runs.
 
+#![allow(clippy::cast_precision_loss, reason = "small numbers")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -47,10 +49,14 @@ impl Used {
         }
     }
 
+    /// CPU in microseconds for each mail.
+    pub fn of_a_mail(&self, mails: usize) -> f64 {
+        micros(self.of_process) / mails as f64
+    }
+
     /// One line in all, and one for each sort of thread; `run` is how long the run itself took, in seconds.
-    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     pub fn told(&self, mails: usize, run: f64) -> String {
-        let each = |ticks: u64| ticks as f64 * TICK_MS * 1_000.0 / mails as f64;
+        let each = |ticks: u64| micros(ticks) / mails as f64;
         let mut out = format!(
             "  {:.0} mails/s in the run's {run:.2} s, {:.2} s from start to end; CPU {:.0} µs a mail; peak {} MiB\n",
             mails as f64 / run,
@@ -67,6 +73,10 @@ impl Used {
         }
         out
     }
+}
+
+fn micros(ticks: u64) -> f64 {
+    ticks as f64 * TICK_MS * 1_000.0
 }
 
 fn high_water(folder: &str) -> Option<u64> {
