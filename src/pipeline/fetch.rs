@@ -173,7 +173,9 @@ async fn judge(
     // What is known already is not archived again; whether it is, the publisher sees.
     let raw = worker.archive.as_ref().and(worker.line.archive_ref(&place.mailbox, &raw)).map(|_| raw);
     let Judged { events, delivered_at, answers, .. } = judged;
-    let ready = Ready { listed, digest, size, head, events, delivered_at, answers, raw, only_copy, _room: room };
+    let records = worker.line.meter().next().measure(Step::Encode, || worker.records(&events));
+    let ready =
+        Ready { listed, digest, size, head, events, records, delivered_at, answers, raw, only_copy, _room: room };
     // The receiver is gone only when the sink failed: the mail stays for the next run.
     let _ = out.send(ready).await;
 }

@@ -2,7 +2,6 @@
 //! acknowledged and the ledger has it on disk.
 
 use super::access::Broken;
-use super::cost::Step;
 use super::failure::{Failure, FailureClass};
 use super::pass::Pass;
 use super::run::{Station, Worker};
@@ -38,6 +37,8 @@ pub(super) struct Ready {
     /// The beginning of its headers, where a dead letter may need them.
     pub(super) head: Vec<u8>,
     pub(super) events: Vec<Event>,
+    /// What is sent for them: made where they are made, side by side with other mails'.
+    pub(super) records: Result<Vec<Record>, Refusal>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
     /// The mail itself, where it is to be archived.
     pub(super) raw: Option<RawMail>,
@@ -139,15 +140,14 @@ impl Publisher {
         let mut refused: Vec<Dead> = Vec::new();
         let mut parcels: Vec<Parcel> = Vec::with_capacity(publish.len() + 1);
         let mut sent: Vec<(Ready, Vec<u64>)> = Vec::with_capacity(publish.len());
-        for ready in publish {
-            let records =
-                match self.worker.line.meter().next().measure(Step::Encode, || self.worker.records(&ready.events)) {
-                    Ok(records) => records,
-                    Err(refusal) => {
-                        refused.push(Dead { ready, octets: Vec::new(), refusal });
-                        continue;
-                    }
-                };
+        for mut ready in publish {
+            let records = match std::mem::replace(&mut ready.records, Ok(Vec::new())) {
+                Ok(records) => records,
+                Err(refusal) => {
+                    refused.push(Dead { ready, octets: Vec::new(), refusal });
+                    continue;
+                }
+            };
             let twins = twins.get(&ready.digest).into_iter().flatten();
             let done = twins.chain([&ready.listed]).map(|listed| finished(listed, ready.digest, seen, now)).collect();
             sent.push((ready, records.iter().map(|record| record.value.len() as u64).collect()));

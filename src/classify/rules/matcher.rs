@@ -23,6 +23,19 @@ struct Beside {
     without: Vec<(usize, usize)>,
 }
 
+/// A word that some rule wants, or does not want, beside its own. There are many of them, mostly for nothing: so small.
+struct Around {
+    word: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Around {
+    fn new(word: usize, start: usize, end: usize) -> Option<Self> {
+        Some(Self { word: word.try_into().ok()?, start: start.try_into().ok()?, end: end.try_into().ok()? })
+    }
+}
+
 pub(super) struct Matcher {
     /// Finds phrases, and the literals of patterns.
     finder: WordFinder,
@@ -104,7 +117,7 @@ impl Matcher {
         };
         let mut candidates = self.patterns.candidates(text);
         // Places of words that some rule wants, or does not want, beside its own.
-        let mut around: Vec<(usize, (usize, usize))> = Vec::new();
+        let mut around: Vec<Around> = Vec::new();
         self.finder.each(text, |Hit { word, start, end }| {
             let Some(shape) = self.shapes.get(word) else { return };
             if !folded.is_whole(start, end, shape.open) {
@@ -120,7 +133,7 @@ impl Matcher {
                 }
             }
             if is_around && around.len() < MOST_AROUND {
-                around.push((word, (start, end)));
+                around.extend(Around::new(word, start, end));
             }
         });
         for (pattern, rule) in candidates.all() {
@@ -133,8 +146,9 @@ impl Matcher {
             }
         }
         if !beside.is_empty() {
-            for (word, place) in around {
-                for of in self.of(word) {
+            for Around { word, start, end } in around {
+                let place = (start as usize, end as usize);
+                for of in self.of(word as usize) {
                     match of {
                         Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
                         Of::Without(rule) => {

@@ -295,7 +295,7 @@ impl WordFinder {
         tail.iter_mut().zip(last).for_each(|(to, octet)| *to = *octet);
         self.look(tail.get(..last.len() + 7).unwrap_or_default(), from, within, &mut places);
         for (at, kind) in places {
-            let Some(grams) = self.grams.get(kind) else { continue };
+            let Some(grams) = self.grams.get(usize::from(kind)) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
                 let word = self.word(known.word as usize);
                 let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
@@ -309,7 +309,7 @@ impl WordFinder {
 
     /// Collects the places behind which seven octets follow and at which some gram may stand, each with the number of
     /// the grams. `within`: whether the octet before is a letter or digit of ASCII; given back for the last one.
-    fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, usize)>) -> bool {
+    fn look(&self, octets: &[u8], from: usize, within: bool, places: &mut Vec<(u32, u8)>) -> bool {
         let last = octets.len().saturating_sub(7);
         for at in (0..last).step_by(AT_ONCE) {
             let mut found = self.may_begin(octets, at, within);
@@ -325,9 +325,11 @@ impl WordFinder {
                 let eight = u64::from_le_bytes(*eight);
                 let mut kinds = self.begins(place_of(first, second, third)) & kinds_behind(within);
                 while kinds != 0 {
-                    let kind = kinds.trailing_zeros() as usize;
+                    // At most seven.
+                    #[allow(clippy::cast_possible_truncation)]
+                    let kind = kinds.trailing_zeros() as u8;
                     kinds &= kinds - 1;
-                    if self.grams.get(kind).is_some_and(|grams| grams.may_have(eight)) {
+                    if self.grams.get(usize::from(kind)).is_some_and(|grams| grams.may_have(eight)) {
                         places.push((number(from + at), kind));
                     }
                 }

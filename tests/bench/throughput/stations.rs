@@ -165,7 +165,9 @@ fn sink(config: &Config, records: &dyn Fn(usize) -> Vec<reply_ingest::sink::Reco
                 let done = vec![Done { uidl, digest, listed_size: 8192, state: State::Published, at: now, seen: now }];
                 // Not to be read as the run's.
                 let mut records = records(next);
-                records.iter_mut().for_each(|record| record.topic = Arc::from("t.alone"));
+                for record in &mut records {
+                    record.topic = Arc::from("t.alone");
+                }
                 Parcel { records, done }
             });
             parcels.collect::<Vec<_>>()
