@@ -67,7 +67,7 @@ pub fn alone(senders: &Senders, config: &Path, pop3: &Pop3<'_>) -> Costs {
     let place = Place::of(config.mailboxes.first().expect("a mailbox"), &config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let now = Utc::now();
-    let judge = |raw| runtime.block_on(line.judge(raw, &place, None, None, now));
+    let judge = |raw: &RawMail| runtime.block_on(line.judge(raw, &place, None, None, now));
     let judged: Vec<Judged> = raws.iter().map(judge).collect();
     let (encoder, topic): (_, Arc<str>) = (Encoder::new(config.kafka.mode), Arc::from("t"));
     let records = |at: usize| {
@@ -81,9 +81,16 @@ pub fn alone(senders: &Senders, config: &Path, pop3: &Pop3<'_>) -> Costs {
         drop(black_box(check.map(|check| runtime.block_on(check))));
     });
     let kind = least(|at| drop(black_box(mails.get(at).map(|mail| classify(mail, &rules)))));
-    told.lock().expect("no panic").clear();
-    least(|at| drop(black_box(raws.get(at).map(judge))));
     let encode = least(|at| drop(black_box(records(at))));
+    told.lock().expect("no panic").clear();
+    least(|at| {
+        let Some(wire) = wires.get(at).cloned() else { return };
+        let raw = line.meter().next().measure(Step::Digest, || RawMail::new(wire));
+        let judged = judge(&raw);
+        let encode = |event| encoder.event(Arc::clone(&topic), event);
+        let records = || judged.events.iter().map(encode).collect::<Vec<_>>();
+        black_box(line.meter().next().measure(Step::Encode, records));
+    });
     let told = told.lock().expect("no panic").clone();
     let in_line = |step: Step, itself: f64| {
         let told = told.get(step.as_str()).map_or(itself, |(sum, count)| sum / count);
