@@ -2,7 +2,8 @@
 //!
 //! [`Line`] is the part that `poll` and `replay` share: raw octets in, events out. [`pass`] takes
 //! one mailbox through it in one or more sessions: `access` is the way to the server, `plan` says what to do with its mails, `fetch` reads and judges them,
-//! `publish` publishes and records them, side by side and bounded in octets. [`run`] does that for all
+//! `publish` publishes and records them, side by side and bounded in octets; `cost` measures what
+//! their steps take. [`run`] does that for all
 //! mailboxes and sums up.
 
 mod access;

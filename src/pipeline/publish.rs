@@ -37,7 +37,7 @@ pub(super) struct Ready {
     /// The beginning of its headers, where a dead letter may need them.
     pub(super) head: Vec<u8>,
     pub(super) events: Vec<Event>,
-    /// What is sent for them: made where they are made, side by side with other mails'.
+    /// The events as they are sent, or why they cannot be: made with them, side by side with those of other mails.
     pub(super) records: Result<Vec<Record>, Refusal>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
     /// The mail itself, where it is to be archived.
