@@ -103,7 +103,7 @@ fn wishes<'r>(rules: &Reader<'r>, text: &str) -> (Vec<(usize, Match<'r>)>, bool)
     }
     let mut found: Vec<(usize, Match<'r>)> = Vec::new();
     for (at, sentence) in sentences(text).take(MOST_SENTENCES) {
-        let here = rules.rules().matches(Table::Unsubscribe, Field::Body, sentence);
+        let here = rules.rules().matches_among(&all, Table::Unsubscribe, Field::Body, sentence);
         if here.iter().any(|m| m.rule.gives == "none") {
             continue;
         }

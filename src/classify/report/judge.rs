@@ -9,6 +9,7 @@ use crate::event::{Category, Delivered, DeliveredAction, Failure, Verdict};
 use crate::message::{Address, Mail, received_date};
 use aho_corasick::{AhoCorasick, MatchKind};
 use chrono::{DateTime, Duration, Utc};
+use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
 /// More recipients than this share less of the original.
@@ -344,9 +345,11 @@ pub(super) fn command(text: &str) -> Option<&'static str> {
 /// `host mx.example.org[192.0.2.1] said`, `connect to mx.example.org[192.0.2.1]`: the server that
 /// answered, or did not. Its address behind it tells it from "the mail system at host".
 fn host(text: &str) -> Option<String> {
-    ["host ", "connect to ", "conversation with ", "lost connection with "].into_iter().find_map(|mark| {
-        memchr::memmem::find_iter(text.as_bytes(), mark).take(20).find_map(|at| {
-            let tail = text.get(at + mark.len()..)?.trim_start();
+    static MARKS: LazyLock<[Finder<'_>; 4]> =
+        LazyLock::new(|| ["host ", "connect to ", "conversation with ", "lost connection with "].map(Finder::new));
+    MARKS.iter().find_map(|mark| {
+        mark.find_iter(text.as_bytes()).take(20).find_map(|at| {
+            let tail = text.get(at + mark.needle().len()..)?.trim_start();
             let end =
                 tail.find(|c: char| c.is_whitespace() || !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))?;
             let (name, behind) = tail.split_at_checked(end)?;

@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 /// The findings of a machine's mail; empty where the mail is none.
 #[must_use]
 pub fn find(mail: &Mail<'_>, rules: &Reader<'_>) -> Vec<Finding> {
-    let sections = Sections::of(mail, rules);
+    let mut sections = Sections::of(mail, rules);
     let complaints = arf::find(mail, &sections);
     if !complaints.is_empty() {
         return complaints;
@@ -39,7 +39,7 @@ pub fn find(mail: &Mail<'_>, rules: &Reader<'_>) -> Vec<Finding> {
     if let Some(receipt) = mdn::find(&sections) {
         return vec![receipt];
     }
-    if let Some(report) = delivery_status(mail, &sections, rules) {
+    if let Some(report) = delivery_status(mail, &mut sections, rules) {
         return report.findings(mail, rules.rules());
     }
     let notifications = notification::find(mail, &sections, rules);
@@ -57,7 +57,7 @@ pub fn find(mail: &Mail<'_>, rules: &Reader<'_>) -> Vec<Finding> {
     if !daemon && let Some(finding) = other::challenge(mail, &sections, rules) {
         return vec![finding];
     }
-    if let Some(report) = written(mail, &sections, rules) {
+    if let Some(report) = written(mail, &mut sections, rules) {
         return report.findings(mail, rules.rules());
     }
     if daemon { Vec::new() } else { other::newsletter(mail).into_iter().collect() }
@@ -77,8 +77,8 @@ pub fn of_reply(rules: &Rules, reply: &str, domain: &str, host: Option<&str>, co
     report.findings(&Mail::parse(b""), rules).pop().unwrap_or_else(|| Finding::unclassified(UnclassifiedReason::NoRule))
 }
 
-/// A report with a delivery status, wherever it stands.
-fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
+/// A report with a delivery status, wherever it stands. Takes the original where it is one.
+fn delivery_status(mail: &Mail<'_>, sections: &mut Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
     let mut report = if sections.statuses.is_empty() {
         // In the text of a mail the fields count only when a machine wrote it: people quote them.
         sections.signs?;
@@ -91,11 +91,12 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>)
     } else {
         dsn::read(sections.statuses.iter().map(AsRef::as_ref))?
     };
-    report.original = sections.original.clone().or_else(|| original::described(&sections.notice));
-    if report.fates.iter().all(|f| f.recipient.is_none()) {
+    let is_named = report.fates.iter().any(|f| f.recipient.is_some());
+    let others = if is_named { BTreeSet::new() } else { others(mail, sections) };
+    report.original = sections.original.take().or_else(|| original::described(&sections.notice));
+    if !is_named {
         // The status names no address: the words, a header or the original may.
         let outcome = report.fates.first().map(|f| f.outcome).unwrap_or_default();
-        let others = others(mail, sections);
         let mut written = text::fates(&sections.notice, failed_recipients(mail), &others, outcome);
         if written.iter().all(|f| f.recipient.is_none())
             && let (Some(first), Some(to)) = (written.first_mut(), only_recipient(report.original.as_ref()))
@@ -121,13 +122,13 @@ fn delivery_status(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>)
     Some(report)
 }
 
-/// A report in words only.
-fn written(mail: &Mail<'_>, sections: &Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
+/// A report in words only. Takes the original.
+fn written(mail: &Mail<'_>, sections: &mut Sections<'_>, rules: &Reader<'_>) -> Option<Report> {
     let others = others(mail, sections);
     let gate = machine::look(mail, sections, &others, rules)?;
     // Words alone, and of nobody: an automatic answer that says it was "not delivered to a person".
     let named = |f: &judge::Fate| f.recipient.is_some() || codes::Codes::read(&f.words) != codes::Codes::default();
-    let original = sections.original.clone().or_else(|| original::described(&sections.notice));
+    let original = sections.original.take().or_else(|| original::described(&sections.notice));
     // A copied header block is as good as a part of its own.
     let copied = |o: &OriginalMail| o.message_id.is_some() || (o.subject.is_some() && !o.to.is_empty());
     let returned = sections.original_is_part || original.as_ref().is_some_and(copied);

@@ -310,8 +310,11 @@ fn is_helper(address: &Address) -> bool {
 
 /// What cannot stand in an address that is not quoted: the signs of English and of other writing systems.
 fn is_edge(c: char) -> bool {
-    const SIGNS: &str = "<>()[],;\"'`（）：；，。、「」『』【】《》〈〉“”‘’«»„＜＞";
-    c.is_whitespace() || SIGNS.contains(c)
+    const SIGNS: &str = "（）：；，。、「」『』【】《》〈〉“”‘’«»„＜＞";
+    match c {
+        '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | '"' | '\'' | '`' => true,
+        _ => c.is_whitespace() || (!c.is_ascii() && SIGNS.contains(c)),
+    }
 }
 
 /// Every address in a line.

@@ -14,9 +14,13 @@ mod literals;
 #[allow(dead_code)]
 mod packed;
 #[allow(dead_code)]
+mod reach;
+#[allow(dead_code)]
 mod recipe;
 #[allow(dead_code)]
 mod table;
+#[allow(dead_code)]
+mod ways;
 #[allow(dead_code)]
 mod words;
 
@@ -80,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    let pack = |name: &str, table: &[u8]| fs::write(out.join(name), zstd::encode_all(table, LEVEL)?);
+    let pack = |name: &str, table: &[u8]| fs::write(out.join(name), zstd::bulk::compress(table, LEVEL)?);
     let whole = serde_json::to_vec(&rules)?;
     let heads: Vec<_> = rules.into_iter().zip(&looks).map(|(rule, looks)| head(rule, looks)).collect();
     pack("heads.zst", &serde_json::to_vec(&heads)?)?;

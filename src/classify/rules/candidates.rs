@@ -1,21 +1,28 @@
-//! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`).
+//! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`); and
+//! on which parts of it: those within reach of a literal (see `reach`).
 
 use super::pattern::Pattern;
+use super::reach::Reach;
 use super::recipe::{Bare, PatternRecipe};
+use super::ways::Ways;
 use super::words::{PLACES, place_of};
 use memchr::memmem;
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Octets on which a pattern runs in the time in which one word is looked for, whatever the length of the text.
 const OCTETS_A_WORD: usize = 16;
+/// Parts of a text in which one pattern is looked for; of more it is the whole text.
+const MOST_PARTS: usize = 32;
+/// Parts of a text in which words are looked for before a pattern is made.
+const MOST_LOOKS: u8 = 64;
 
 /// Patterns, and what they ask for: see [`PatternRecipe`].
 pub(super) struct Patterns {
     /// Each with its rule.
-    list: Vec<(Pattern, u32)>,
-    ways: Vec<(u32, Vec<u32>)>,
-    sets: Vec<Vec<String>>,
+    list: Vec<(Pattern, u32, Reach)>,
+    ways: Ways,
     /// Patterns that ask for one of a few octets.
     hinted: Vec<(u32, String)>,
     /// Patterns that ask for nothing, with the one that stands for all of them.
@@ -51,40 +58,43 @@ impl Threes {
 
 impl Patterns {
     pub(super) fn new(recipe: PatternRecipe) -> Self {
-        let PatternRecipe { list, packed, ways, sets, hinted, bare } = recipe;
+        let PatternRecipe { list, packed, ways, hinted, bare } = recipe;
         let packed = Arc::new(packed);
-        let pattern = |at: u32| Pattern::new(Arc::clone(&packed), at as usize);
+        let pattern = |at: u32, reach| Pattern::new(Arc::clone(&packed), at as usize, reach);
+        let of_all = Reach::default();
         Self {
-            list: list.into_iter().map(|(at, rule)| (pattern(at), rule)).collect(),
+            list: list.into_iter().map(|(at, rule, reach)| (pattern(at, reach), rule, reach)).collect(),
             ways,
-            sets,
             hinted,
-            bare: bare.into_iter().map(|Bare { any, patterns }| (pattern(any), patterns)).collect(),
+            bare: bare.into_iter().map(|Bare { any, patterns }| (pattern(any, of_all), patterns)).collect(),
         }
     }
 
-    /// Those without a literal, to begin with.
-    pub(super) fn candidates<'m>(&'m self, text: &'m str) -> Candidates<'m> {
+    /// Those of `wanted` rules without a literal, to begin with.
+    pub(super) fn candidates<'m>(&'m self, text: &'m str, wanted: &impl Fn(u32) -> bool) -> Candidates<'m> {
         let mut all = Candidates {
             patterns: self,
             text: text.as_bytes(),
             threes: OnceCell::new(),
             list: Vec::new(),
-            chosen: Numbers::up_to(self.list.len()),
+            chosen: vec![0; self.list.len()],
+            looks: 0,
             tried: Numbers::up_to(self.ways.len()),
-            asked: Numbers::up_to(self.sets.len()),
-            held: Numbers::up_to(self.sets.len()),
+            failed: Numbers::up_to(self.ways.len()),
+            asked: Numbers::up_to(self.ways.sets()),
+            held: Numbers::up_to(self.ways.sets()),
         };
+        let is_wanted = |pattern: u32| self.list.get(pattern as usize).is_some_and(|(_, rule, _)| wanted(*rule));
         for (pattern, hints) in &self.hinted {
-            if hints.bytes().any(|octet| memchr::memchr(octet, all.text).is_some()) {
-                all.choose(*pattern);
+            if is_wanted(*pattern) && hints.bytes().any(|octet| memchr::memchr(octet, all.text).is_some()) {
+                all.choose(*pattern, None);
             }
         }
         for (any, patterns) in &self.bare {
-            if patterns.len() == 1 || any.may_match(text) {
-                for pattern in patterns {
-                    all.choose(*pattern);
-                }
+            let is_alone = patterns.len() == 1;
+            let mut patterns = patterns.iter().copied().filter(|pattern| is_wanted(*pattern)).peekable();
+            if patterns.peek().is_some() && (is_alone || any.may_match(text)) {
+                patterns.for_each(|pattern| all.choose(pattern, None));
             }
         }
         all
@@ -97,15 +107,23 @@ pub(super) struct Candidates<'m> {
     text: &'m [u8],
     /// Those of the text, once they are asked for.
     threes: OnceCell<Threes>,
-    list: Vec<u32>,
-    /// The patterns of the list.
-    chosen: Numbers,
+    /// The patterns, and in which parts of the text.
+    list: Vec<(u32, Parts)>,
+    /// Of each pattern its place in the list, from 1.
+    chosen: Vec<u16>,
+    /// Parts in which words were looked for.
+    looks: u8,
     /// Ways that were looked at.
     tried: Numbers,
+    /// Those of them that ask for what the text does not hold.
+    failed: Numbers,
     /// Sets that were looked for, and those of which the text holds a word.
     asked: Numbers,
     held: Numbers,
 }
+
+/// Parts of a text, in any order; none: all of it.
+type Parts = Option<Vec<Range<usize>>>;
 
 /// Numbers up to some number.
 struct Numbers(Vec<u64>);
@@ -131,33 +149,83 @@ impl Numbers {
 }
 
 impl<'m> Candidates<'m> {
-    fn choose(&mut self, pattern: u32) {
-        if self.chosen.add(pattern) {
-            self.list.push(pattern);
+    /// A pattern is to be run, on all of the text where no part is given.
+    fn choose(&mut self, pattern: u32, part: Option<Range<usize>>) {
+        let Some(place) = self.chosen.get_mut(pattern as usize) else { return };
+        let Some(at) = place.checked_sub(1) else {
+            let Ok(next) = u16::try_from(self.list.len() + 1) else { return };
+            *place = next;
+            self.list.push((pattern, part.map(|part| vec![part])));
+            return;
+        };
+        let Some((_, parts)) = self.list.get_mut(usize::from(at)) else { return };
+        match (parts.as_mut(), part) {
+            (Some(list), Some(part)) if list.len() < MOST_PARTS => list.push(part),
+            _ => *parts = None,
         }
     }
 
-    /// A literal of this way was found.
-    pub(super) fn add(&mut self, way: u32) {
-        if !self.tried.add(way) {
-            return;
-        }
-        let Some((pattern, sets)) = self.patterns.ways.get(way as usize) else { return };
-        if self.chosen.has(*pattern) {
+    /// Whether a pattern will be run on this part of the text.
+    fn covers(&self, pattern: u32, part: &Range<usize>) -> bool {
+        let at = self.chosen.get(pattern as usize).and_then(|place| place.checked_sub(1));
+        at.and_then(|at| self.list.get(usize::from(at))).is_some_and(|(_, parts)| {
+            let covers = |known: &Range<usize>| known.start <= part.start && part.end <= known.end;
+            parts.as_ref().is_none_or(|parts| parts.iter().rev().any(covers))
+        })
+    }
+
+    /// A literal of this way was found at this place. Only patterns of `wanted` rules are chosen.
+    pub(super) fn add(&mut self, way: u32, place: Range<usize>, wanted: &impl Fn(u32) -> bool) {
+        let Some((pattern, sets)) = self.patterns.ways.get(way) else { return };
+        let Some((made, rule, reach)) = self.patterns.list.get(pattern as usize) else { return };
+        if !wanted(*rule) || self.failed.has(way) {
             return;
         }
         // To run a pattern that is made takes no longer than to look for many words.
-        let made = self.patterns.list.get(*pattern as usize).is_some_and(|(pattern, _)| pattern.is_made());
-        let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
-        let few = |set: &u32| self.patterns.sets.get(*set as usize).is_some_and(|words| words.len() <= most);
-        if sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
-            self.choose(*pattern);
+        let made = made.is_made();
+        if self.tried.add(way) {
+            let most = if made { self.text.len() / OCTETS_A_WORD } else { usize::MAX };
+            let few = |set: &u32| self.patterns.ways.count(*set) <= most;
+            if !sets.iter().filter(|set| few(set)).all(|set| self.has(*set)) {
+                self.failed.add(way);
+                return;
+            }
         }
+        if !reach.is_known() {
+            self.choose(pattern, None);
+            return;
+        }
+        // What lies around a place between two stops lies around all others there.
+        if reach.is_of_stops() && self.covers(pattern, &place) {
+            return;
+        }
+        let part = reach.around(self.text, place);
+        if self.covers(pattern, &part) {
+            return;
+        }
+        // To make it takes longer than to look for any words, unless one has to look again and again.
+        if !made && self.looks < MOST_LOOKS {
+            self.looks += 1;
+            if !sets.iter().all(|set| self.stands_in(*set, part.clone())) {
+                return;
+            }
+        }
+        self.choose(pattern, Some(part));
     }
 
-    /// The patterns, with their rules.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&'m Pattern, u32)> {
-        self.list.iter().filter_map(|at| self.patterns.list.get(*at as usize)).map(|(pattern, rule)| (pattern, *rule))
+    /// The patterns with their rules, each with the parts of the text in which it is looked for.
+    pub(super) fn all(self) -> impl Iterator<Item = (&'m Pattern, u32, Vec<Range<usize>>)> {
+        let (patterns, text) = (self.patterns, self.text);
+        self.list.into_iter().filter_map(move |(at, parts)| {
+            let (pattern, rule, _) = patterns.list.get(at as usize)?;
+            Some((pattern, *rule, parts.map_or_else(|| vec![0..text.len()], joined)))
+        })
+    }
+
+    /// Whether a part of the text holds a word of a set.
+    fn stands_in(&self, set: u32, part: Range<usize>) -> bool {
+        let part = self.text.get(part).unwrap_or_default();
+        self.patterns.ways.words(set).any(|word| memmem::find(part, word.as_bytes()).is_some())
     }
 
     /// Whether the text holds a word of a set.
@@ -165,13 +233,26 @@ impl<'m> Candidates<'m> {
         if self.asked.add(set) {
             let threes = self.threes.get_or_init(|| Threes::of(self.text));
             let is_there =
-                |word: &String| threes.may_have(word.as_bytes()) && memmem::find(self.text, word.as_bytes()).is_some();
-            if self.patterns.sets.get(set as usize).is_some_and(|words| words.iter().any(is_there)) {
+                |word: &str| threes.may_have(word.as_bytes()) && memmem::find(self.text, word.as_bytes()).is_some();
+            if self.patterns.ways.words(set).any(is_there) {
                 self.held.add(set);
             }
         }
         self.held.has(set)
     }
+}
+
+/// Parts in their order, those that overlap in one.
+fn joined(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    parts.sort_unstable_by_key(|part| part.start);
+    parts.dedup_by(|next, last| {
+        let overlap = next.start < last.end;
+        if overlap {
+            last.end = last.end.max(next.end);
+        }
+        overlap
+    });
+    parts
 }
 
 #[cfg(test)]
@@ -196,7 +277,7 @@ mod tests {
         let table: [(&str, &[u32]); 6] =
             [("", &[]), ("abc", &[]), ("ab", &[0, 1]), ("in 10 days", &[2, 3]), ("by", &[0, 1, 2, 3]), ("what?", &[4])];
         for (text, expected) in table {
-            let mut rules: Vec<u32> = patterns.candidates(text).all().map(|(_, rule)| rule).collect();
+            let mut rules: Vec<u32> = patterns.candidates(text, &|_| true).all().map(|(_, rule, _)| rule).collect();
             rules.sort_unstable();
             assert_eq!(rules, expected, "{text}");
         }

@@ -15,7 +15,7 @@ const MOST_AROUND: usize = 4_000;
 /// Octets between a hit and what stands beside it in its sentence.
 const NEAR: usize = 160;
 
-/// Hits of rules that look at what stands beside them, by rule.
+/// Hits of a rule that looks at what stands beside them.
 #[derive(Debug, Default)]
 struct Beside {
     own: Vec<(usize, usize)>,
@@ -39,10 +39,11 @@ impl Around {
 pub(super) struct Matcher {
     /// Finds phrases, and the literals of patterns.
     finder: WordFinder,
-    shapes: Vec<Shape>,
-    /// Where in `ofs` stands what each word is of; one more for the end.
-    starts: Vec<u32>,
-    ofs: Vec<Of>,
+    /// Of each word whether it is open at its start (1) and its end (2), and in the other bits where in `ofs` stands what
+    /// it is of; one more for the end. What is asked of each word that is found lies together.
+    places: Vec<u32>,
+    /// See [`Of::decoded`].
+    ofs: Vec<u32>,
     /// The rules that look at what stands beside their words, and whether they want some of it.
     beside: BTreeMap<u32, bool>,
     patterns: Patterns,
@@ -55,19 +56,27 @@ pub(super) struct Matcher {
 impl Matcher {
     pub(super) fn new(recipe: Recipe) -> Self {
         let shapes: Vec<Shape> = recipe.shapes().collect();
-        let texts = recipe.texts.split_terminator(END);
+        let mut from = 0;
+        // Of all texts together: a search of its own for each takes longer than they do.
+        let texts = memchr::memchr_iter(END as u8, recipe.texts.as_bytes()).map(|end| {
+            let text = recipe.texts.get(from..end).unwrap_or_default();
+            from = end + 1;
+            text
+        });
         let words = texts.zip(&shapes).map(|(text, shape)| (Word { text, open: shape.open.0 }, shape.known_at));
-        let mut starts = Vec::with_capacity(recipe.counts.len() + 1);
+        let finder = WordFinder::new(words);
         let mut sum = 0;
-        for count in std::iter::once(&0).chain(&recipe.counts) {
-            sum += u32::from(*count);
-            starts.push(sum);
-        }
+        let mut place = |(shape, count): (Option<&Shape>, u16)| {
+            let (start, end) = shape.map(|shape| shape.open).unwrap_or_default();
+            let place = sum << 2 | u32::from(start) | u32::from(end) << 1;
+            sum += u32::from(count);
+            place
+        };
+        let each = shapes.iter().map(Some).zip(recipe.counts.iter().copied()).chain([(None, 0)]);
         Self {
-            finder: WordFinder::new(words),
-            starts,
-            ofs: recipe.ofs().collect(),
-            shapes,
+            finder,
+            places: each.map(&mut place).collect(),
+            ofs: recipe.ofs,
             beside: recipe.beside.into_iter().collect(),
             patterns: Patterns::new(recipe.patterns),
             wordless: recipe.wordless,
@@ -80,32 +89,33 @@ impl Matcher {
         self.wordless.iter().map(|rule| *rule as usize)
     }
 
-    /// What a word is of, by its number.
-    fn of(&self, word: usize) -> &[Of] {
-        let (Some(from), Some(to)) = (self.starts.get(word), self.starts.get(word + 1)) else { return &[] };
-        self.ofs.get(*from as usize..*to as usize).unwrap_or_default()
+    /// What a word is of, by its number, and at which ends it is open.
+    fn of(&self, word: usize) -> ((bool, bool), impl Iterator<Item = Of> + Clone) {
+        let place = |at: usize| self.places.get(at).copied().unwrap_or_default();
+        let (place, next) = (place(word), place(word + 1));
+        let ofs = self.ofs.get(place as usize >> 2..next as usize >> 2).unwrap_or_default();
+        ((place & 1 != 0, place & 2 != 0), ofs.iter().map(|code| Of::decoded(*code)))
     }
 
     /// The last rule one of whose phrases is this text, folded.
     pub(super) fn exactly(&self, text: &str) -> Option<usize> {
-        let rule = |of: &Of| match of {
-            Of::Rule(rule) | Of::Beside(rule) => Some(*rule as usize),
+        let rule = |of: Of| match of {
+            Of::Rule(rule) | Of::Beside(rule) => Some(rule as usize),
             Of::Way(_) | Of::With(_) | Of::Without(_) => None,
         };
-        let last = |word: usize| self.of(word).iter().filter_map(rule).max();
-        let names = || (0..self.shapes.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
+        let last = |word: usize| self.of(word).1.filter_map(rule).max();
+        let names = || (0..self.places.len()).filter_map(|word| Some((self.finder.word(word).into(), last(word)?)));
         self.names.get_or_init(|| names().collect()).get(text.as_bytes()).copied()
     }
 
     /// The rules whose words stand in the first `most` octets of a folded text, in the order of the rules, each with
-    /// its first place in the folded text.
-    pub(super) fn find(&self, folded: &Folded, most: usize) -> Vec<Where> {
+    /// its first place in the folded text. Only of rules that are `wanted`.
+    pub(super) fn find(&self, folded: &Folded, most: usize, wanted: impl Fn(u32) -> bool) -> Vec<Where> {
         let text = folded.head(most);
         let mut found: Vec<Where> = Vec::new();
         if text.is_empty() {
             return found;
         }
-        let mut beside: BTreeMap<u32, Beside> = BTreeMap::new();
         let mut note = |rule: u32, start: usize, end: usize| {
             let hit = Where { rule: rule as usize, start, end };
             match found.iter_mut().find(|w| w.rule == hit.rule) {
@@ -115,20 +125,22 @@ impl Matcher {
                 None => found.push(hit),
             }
         };
-        let mut candidates = self.patterns.candidates(text);
+        let mut beside = Besides::default();
+        let mut candidates = self.patterns.candidates(text, &wanted);
         // Places of words that some rule wants, or does not want, beside its own.
         let mut around: Vec<Around> = Vec::new();
         self.finder.each(text, |Hit { word, start, end }| {
-            let Some(shape) = self.shapes.get(word) else { return };
-            if !folded.is_whole(start, end, shape.open) {
+            let (open, ofs) = self.of(word);
+            if !folded.is_whole(start, end, open) {
                 return;
             }
             let mut is_around = false;
-            for of in self.of(word) {
-                match *of {
-                    Of::Way(way) => candidates.add(way),
-                    Of::Beside(rule) => push(&mut beside.entry(rule).or_default().own, (start, end)),
-                    Of::Rule(rule) => note(rule, start, end),
+            for of in ofs {
+                match of {
+                    Of::Way(way) => candidates.add(way, start..end, &wanted),
+                    Of::Beside(rule) if wanted(rule) => push(&mut beside.of(rule).own, (start, end)),
+                    Of::Rule(rule) if wanted(rule) => note(rule, start, end),
+                    Of::Rule(_) | Of::Beside(_) => {}
                     Of::With(_) | Of::Without(_) => is_around = true,
                 }
             }
@@ -136,30 +148,28 @@ impl Matcher {
                 around.extend(Around::new(word, start, end));
             }
         });
-        for (pattern, rule) in candidates.all() {
-            let mut hits = pattern.find_iter(text);
+        for (pattern, rule, within) in candidates.all() {
+            let mut hits = pattern.find_iter(text, within);
             if self.beside.contains_key(&rule) {
-                let own = &mut beside.entry(rule).or_default().own;
+                let own = &mut beside.of(rule).own;
                 own.extend(hits.take(MOST_HITS).map(|hit| (hit.start, hit.end)));
             } else if let Some(hit) = hits.next() {
                 note(rule, hit.start, hit.end);
             }
         }
-        if !beside.is_empty() {
+        if !beside.rules.is_empty() {
             for Around { word, start, end } in around {
                 let place = (start as usize, end as usize);
-                for of in self.of(word as usize) {
+                for of in self.of(word as usize).1 {
                     match of {
-                        Of::With(rule) => beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.with, place)),
-                        Of::Without(rule) => {
-                            beside.get_mut(rule).into_iter().for_each(|b| push(&mut b.without, place));
-                        }
+                        Of::With(rule) => beside.known(rule).into_iter().for_each(|b| push(&mut b.with, place)),
+                        Of::Without(rule) => beside.known(rule).into_iter().for_each(|b| push(&mut b.without, place)),
                         Of::Rule(_) | Of::Beside(_) | Of::Way(_) => {}
                     }
                 }
             }
         }
-        for (rule, Beside { own, with, without }) in beside {
+        for (rule, Beside { own, with, without }) in beside.rules {
             let wants = self.beside.get(&rule).copied().unwrap_or_default();
             let near = |hit: &(usize, usize), list: &[(usize, usize)]| {
                 list.iter().any(|word| in_one_sentence(text, *hit, *word))
@@ -172,6 +182,35 @@ impl Matcher {
         }
         found.sort_unstable_by_key(|w| w.rule);
         found
+    }
+}
+
+/// Hits of rules that look at what stands beside them, by rule.
+#[derive(Default)]
+struct Besides {
+    rules: BTreeMap<u32, Beside>,
+    /// A bit for the rules whose numbers are the same but for a multiple of 512: mostly it says at once that a rule has
+    /// no hits.
+    bits: [u64; 8],
+}
+
+impl Besides {
+    /// The hits of a rule, now that there are some.
+    fn of(&mut self, rule: u32) -> &mut Beside {
+        let (at, bit) = Self::bit(rule);
+        self.bits.get_mut(at).into_iter().for_each(|bits| *bits |= bit);
+        self.rules.entry(rule).or_default()
+    }
+
+    /// The hits of a rule, if it has any.
+    fn known(&mut self, rule: u32) -> Option<&mut Beside> {
+        let (at, bit) = Self::bit(rule);
+        self.bits.get(at).filter(|bits| *bits & bit != 0)?;
+        self.rules.get_mut(&rule)
+    }
+
+    const fn bit(rule: u32) -> (usize, u64) {
+        (rule as usize / 64 % 8, 1 << (rule % 64))
     }
 }
 
@@ -207,7 +246,11 @@ fn in_one_sentence(text: &str, a: (usize, usize), b: (usize, usize)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::in_one_sentence;
+    use super::super::packed::with_plain_ends;
+    use super::super::recipe::{Recipe, Wanted};
+    use super::{Folded, Matcher, in_one_sentence};
+    use proptest::prelude::*;
+    use regex::Regex;
 
     #[test]
     fn what_stands_in_one_sentence() {
@@ -226,5 +269,27 @@ mod tests {
         }
         let far = format!("away {} you", "x".repeat(400));
         assert!(!in_one_sentence(&far, (0, 4), (far.len() - 3, far.len())));
+    }
+
+    proptest! {
+        // Patterns are run where their literals stand, and only if the text holds what they ask for: which must not tell.
+        #[test]
+        fn patterns_match_as_on_the_whole_text(
+            pattern in r"(\\b|abc|bcd|é|[.] ?|\(abc\|bc( cab)?\|d{2}b\)|\(bca\|\(cab\|dd\) abc\)|\[\^.!\](\{0,6\}|[*])|\[\^.\][*]|\\S[+]){1,5}",
+            texts in prop::collection::vec(prop::collection::vec(
+                prop::sample::select(vec!["abc", "bcd", "cab", "bca", "ddb", "é", ". ", "!", " "]), 0..24), 2..4),
+        ) {
+            let Ok(regex) = Regex::new(&with_plain_ends(&pattern)) else { return Ok(()) };
+            let wanted = Wanted { rule: 3, any: &[], with: &[], without: &[], pattern: Some(&pattern) };
+            let matcher = Matcher::new(Recipe::of([wanted].into_iter()));
+            for text in texts {
+                let folded = Folded::new(&text.concat());
+                let found = matcher.find(&folded, usize::MAX, |_| true);
+                let places: Vec<_> = found.iter().map(|hit| hit.start..hit.end).collect();
+                let expected: Vec<_> = regex.find(&folded.text).map(|hit| hit.range()).into_iter().collect();
+                prop_assert_eq!(places, expected, "{} {:?}", pattern, folded.text);
+                prop_assert!(matcher.find(&folded, usize::MAX, |rule| rule != 3).is_empty());
+            }
+        }
     }
 }

@@ -32,11 +32,13 @@ mod matcher;
 mod nfa;
 mod packed;
 mod pattern;
+mod reach;
 mod reader;
 mod recipe;
 mod rule;
 mod shadow;
 mod table;
+mod ways;
 mod words;
 
 pub use examples::RuleFault;
@@ -283,6 +285,17 @@ impl Rules {
         most(self.matches(table, field, text).into_iter())
     }
 
+    /// The same, but of those rules alone that are among others' matches.
+    #[must_use]
+    pub fn matches_among(&self, among: &[Match<'_>], table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
+        let wanted = |rule: u32| {
+            let head = self.heads.get(rule as usize);
+            head.is_some_and(|head| among.iter().any(|m| std::ptr::eq(m.rule, head)))
+        };
+        let folded = Folded::new(head(field, text));
+        self.firing_of(leader(table, field), field, &folded, usize::MAX, &Facts::default(), wanted)
+    }
+
     /// What fires without conditions in the first `octets` of a folded text, of all tables with this leader.
     fn walk(&self, leader: Table, field: Field, folded: &Folded, octets: usize) -> Vec<Match<'_>> {
         self.firing(leader, field, folded, octets, &Facts::default())
@@ -290,9 +303,22 @@ impl Rules {
 
     /// The rules with words that fire, given what is known besides.
     fn firing(&self, leader: Table, field: Field, folded: &Folded, octets: usize, facts: &Facts<'_>) -> Vec<Match<'_>> {
+        self.firing_of(leader, field, folded, octets, facts, |_| true)
+    }
+
+    /// The same, but of `wanted` rules alone.
+    fn firing_of(
+        &self,
+        leader: Table,
+        field: Field,
+        folded: &Folded,
+        octets: usize,
+        facts: &Facts<'_>,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Vec<Match<'_>> {
         let mut found: Vec<Where> = Vec::new();
         for (is_users, matcher) in self.matchers(leader, field) {
-            let hits = matcher.find(folded, octets);
+            let hits = matcher.find(folded, octets, &wanted);
             found.extend(hits.into_iter().filter(|hit| !self.is_replaced(is_users, hit.rule)));
         }
         if !self.users.is_empty() {
@@ -363,11 +389,17 @@ fn read(text: &str) -> Result<Vec<Rule>, Vec<Mistake>> {
 
 /// A table that the build script packed, and the octets behind it.
 fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<(T, Vec<u8>), RuleError> {
-    let mut octets = zstd::decode_all(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    let mut octets = decompressed(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
     let mut reader = serde_json::Deserializer::from_slice(&octets);
     let table = T::deserialize(&mut reader).map_err(RuleError::Embedded)?;
     let length = reader.into_iter::<serde::de::IgnoredAny>().byte_offset();
     Ok((table, octets.split_off(length)))
+}
+
+/// In one go: what unpacks a stream keeps room for 8 MB that lie behind.
+fn decompressed(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let length = Decompressor::upper_bound(packed);
+    zstd::bulk::decompress(packed, length.ok_or(std::io::ErrorKind::InvalidData)?)
 }
 
 fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
@@ -379,7 +411,7 @@ fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
 /// The rules that are part of the program, as they stand in TOML.
 fn whole() -> Result<Vec<Rule>, RuleError> {
     let table = || {
-        let help = recipe::like_rules(&zstd::decode_all(embedded::WHOLE_HELP)?);
+        let help = recipe::like_rules(&decompressed(embedded::WHOLE_HELP)?);
         Decompressor::with_dictionary(&help)?.decompress(embedded::WHOLE, embedded::WHOLE_LENGTH)
     };
     let table = table().map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;

@@ -6,6 +6,7 @@
 
 use super::nfa::nfa;
 use super::packed::{self, Packed, Packer, with_plain_ends};
+use super::reach::Reach;
 use regex_automata::hybrid::dfa::{Builder, Cache, Config, DFA};
 use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::pool::Pool;
@@ -18,6 +19,8 @@ use std::sync::{Arc, OnceLock};
 const LARGEST: usize = 1 << 20;
 /// Octets of states that are kept; more are made again.
 const CACHE: usize = 1 << 19;
+/// Octets before the end of a match in which its start is looked for one by one.
+const NEAR: usize = 512;
 
 /// A regular expression that is made when it is run for the first time.
 pub(super) struct Pattern {
@@ -30,6 +33,7 @@ pub(super) struct Pattern {
 struct Source {
     packed: Arc<Vec<u8>>,
     at: usize,
+    reach: Reach,
 }
 
 enum Engine {
@@ -54,8 +58,8 @@ struct Automaton {
 
 impl Pattern {
     /// The one that stands there.
-    pub(super) const fn new(packed: Arc<Vec<u8>>, at: usize) -> Self {
-        Self { source: Source { packed, at }, made: OnceLock::new() }
+    pub(super) const fn new(packed: Arc<Vec<u8>>, at: usize, reach: Reach) -> Self {
+        Self { source: Source { packed, at, reach }, made: OnceLock::new() }
     }
 
     /// Whether it ran before.
@@ -72,22 +76,30 @@ impl Pattern {
         self.made.get_or_init(|| Engine::new(&self.source)).as_ref()
     }
 
-    /// Its matches, from left to right; where it is no regular expression, none.
-    pub(super) fn find_iter<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+    /// Its matches in parts of a text that do not overlap, from left to right; where it is no regular expression, none.
+    pub(super) fn find_iter<'t>(
+        &'t self,
+        text: &'t str,
+        parts: Vec<Range<usize>>,
+    ) -> impl Iterator<Item = Range<usize>> + 't {
         let engine = self.engine();
-        // Where to look next, and where the last match ended: an empty one right behind it counts for none.
-        let mut from = Some(0);
-        let mut last = None;
-        std::iter::from_fn(move || {
-            loop {
-                let found = engine?.find(text, from?)?;
-                let next = if found.is_empty() { text.ceil_char_boundary(found.end + 1) } else { found.end };
-                from = (found.end < text.len()).then_some(next);
-                if !(found.is_empty() && last == Some(found.end)) {
-                    last = Some(found.end);
-                    return Some(found);
+        // It knows no end but the text's.
+        let parts = if matches!(engine, Some(Engine::Whole(_))) { vec![0..text.len()] } else { parts };
+        parts.into_iter().flat_map(move |part| {
+            // Where to look next, and where the last match ended: an empty one right behind it counts for none.
+            let mut from = Some(part.start);
+            let mut last = None;
+            std::iter::from_fn(move || {
+                loop {
+                    let found = engine?.find(text, from?..part.end)?;
+                    let next = if found.is_empty() { text.ceil_char_boundary(found.end + 1) } else { found.end };
+                    from = (found.end < part.end && next <= part.end).then_some(next);
+                    if !(found.is_empty() && last == Some(found.end)) {
+                        last = Some(found.end);
+                        return Some(found);
+                    }
                 }
-            }
+            })
         })
     }
 }
@@ -100,7 +112,7 @@ pub(super) fn check(pattern: &str) -> Result<(), Box<regex::Error>> {
     whole(pattern)?;
     let mut packer = Packer::default();
     let at = packer.add(pattern);
-    let source = Source { packed: Arc::new(packer.octets), at };
+    let source = Source { packed: Arc::new(packer.octets), at, reach: Reach::default() };
     // One that could not be made when it is run would match nothing, and nobody would know.
     let is_made = match Engine::new(&source) {
         Some(Engine::Lazy(lazy)) => lazy.anchored.is_anchored() || lazy.backward().is_some(),
@@ -131,15 +143,16 @@ impl Engine {
 
     fn is_match(&self, text: &str) -> bool {
         match self {
-            Self::Lazy(lazy) => lazy.end(Input::new(text).earliest(true)).is_some(),
+            Self::Lazy(lazy) => lazy.end(Input::new(text).earliest(true), lazy.anchored).is_some(),
             Self::Whole(regex) => regex.is_match(text),
         }
     }
 
-    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
+    /// The first match in a part of a text.
+    fn find(&self, text: &str, part: Range<usize>) -> Option<Range<usize>> {
         match self {
-            Self::Lazy(lazy) => lazy.find(text, from),
-            Self::Whole(regex) => regex.find_at(text, from).map(|found| found.range()),
+            Self::Lazy(lazy) => lazy.find(text, part),
+            Self::Whole(regex) => regex.find_at(text, part.start).map(|found| found.range()),
         }
     }
 }
@@ -152,13 +165,25 @@ impl Lazy {
         Some(Self { source: source.clone(), forward, anchored, backward: OnceLock::new() })
     }
 
-    fn find(&self, text: &str, from: usize) -> Option<Range<usize>> {
-        if self.anchored.is_anchored() && from > 0 {
+    fn find(&self, text: &str, part: Range<usize>) -> Option<Range<usize>> {
+        if self.anchored.is_anchored() && part.start > 0 {
             return None;
         }
-        let end = self.end(Input::new(text).range(from..))?;
+        let from = part.start;
+        let end = self.end(Input::new(text).range(part.clone()), self.anchored)?;
         if self.anchored.is_anchored() {
             return Some(from..end);
+        }
+        // What finds a start backwards takes longer to make than all else, and most patterns match too seldom.
+        let reach = self.source.reach;
+        let near = if reach.is_known() { from.max(reach.around(text.as_bytes(), end..end).start) } else { from };
+        if end - near <= NEAR {
+            let starts = (near..end).filter(|at| text.is_char_boundary(*at));
+            let is_start =
+                |at: &usize| self.end(Input::new(text).range(*at..end).earliest(true), Anchored::Yes).is_some();
+            if let Some(start) = starts.into_iter().find(is_start) {
+                return Some(start..end);
+            }
         }
         let backward = self.backward()?;
         let input = Input::new(text).range(from..end).anchored(Anchored::Yes);
@@ -171,10 +196,10 @@ impl Lazy {
     }
 
     /// Where the first match ends.
-    fn end(&self, input: Input<'_>) -> Option<usize> {
+    fn end(&self, input: Input<'_>, anchored: Anchored) -> Option<usize> {
         let mut cache = self.forward.caches.get();
         // It fails only where it was told to, which it was not.
-        Some(self.forward.dfa.try_search_fwd(&mut cache, &input.anchored(self.anchored)).ok()??.offset())
+        Some(self.forward.dfa.try_search_fwd(&mut cache, &input.anchored(anchored)).ok()??.offset())
     }
 }
 
@@ -194,14 +219,15 @@ impl Automaton {
 
 #[cfg(test)]
 mod tests {
-    use super::{Packer, Pattern, check, whole};
+    use super::{Packer, Pattern, Reach, check, whole};
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn places(pattern: &str, text: &str) -> Vec<(usize, usize)> {
         let mut packer = Packer::default();
         let at = packer.add(pattern);
-        Pattern::new(Arc::new(packer.octets), at).find_iter(text).map(|found| (found.start, found.end)).collect()
+        let pattern = Pattern::new(Arc::new(packer.octets), at, Reach::of(pattern));
+        pattern.find_iter(text, vec![0..text.len()]).map(|found| (found.start, found.end)).collect()
     }
 
     #[test]

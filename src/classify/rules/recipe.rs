@@ -7,12 +7,17 @@
 use super::folded::Folded;
 use super::literals::Needs;
 use super::packed::{Packed, Packer, put};
+use super::reach::Reach;
+use super::ways::Ways;
 use super::words::{self, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// What stands behind each word: a character that JSON takes as it is, and that no word has.
 pub(crate) const END: char = '\u{7f}';
+
+/// Literals of patterns may stand within words.
+const WITHIN: (bool, bool) = (true, true);
 
 /// What one rule looks for.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +72,9 @@ pub(crate) struct Recipe {
     /// How many things each is of.
     #[serde(skip)]
     pub counts: Vec<u16>,
-    /// What they are of: see [`Of`].
+    /// What they are of, one after the other, of each as many as its count: see [`Of::decoded`].
     #[serde(skip)]
-    ofs: Vec<u32>,
+    pub ofs: Vec<u32>,
     pub patterns: PatternRecipe,
     /// Rules that look at what stands beside their words, and whether they want some of it.
     pub beside: Vec<(u32, bool)>,
@@ -80,14 +85,13 @@ pub(crate) struct Recipe {
 /// Patterns, and what they ask for.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PatternRecipe {
-    /// Where patterns stand, with their rules.
-    pub list: Vec<(u32, u32)>,
+    /// Where patterns stand, with their rules and how far they reach.
+    pub list: Vec<(u32, u32, Reach)>,
     /// What they are: see [`packed`](super::packed).
     #[serde(skip)]
     pub packed: Vec<u8>,
-    /// Branches of patterns: the pattern by its number, and the sets of which the text must hold one word each.
-    pub ways: Vec<(u32, Vec<u32>)>,
-    pub sets: Vec<Vec<String>>,
+    #[serde(skip)]
+    pub ways: Ways,
     /// Patterns without a literal that ask for one of a few octets.
     pub hinted: Vec<(u32, String)>,
     /// Patterns that ask for nothing, those of the beginning of a text and the others.
@@ -123,7 +127,8 @@ impl Of {
         }
     }
 
-    const fn decoded(code: u32) -> Self {
+    /// What a number of a recipe says.
+    pub(crate) const fn decoded(code: u32) -> Self {
         let number = code >> 3;
         match code & 7 {
             0 => Self::Rule(number),
@@ -186,7 +191,8 @@ impl Recipe {
         recipe
     }
 
-    /// In JSON, and behind it what would take long to read from that: the numbers of words, and the patterns.
+    /// In JSON, and behind it what would take long to read from that: the numbers of words, the branches of
+    /// patterns and the patterns.
     ///
     /// # Errors
     /// None that is known.
@@ -202,6 +208,7 @@ impl Recipe {
         for of in &self.ofs {
             put(&mut out, *of as usize);
         }
+        self.patterns.ways.pack(&mut out);
         out.extend_from_slice(&self.patterns.packed);
         Ok(out)
     }
@@ -220,6 +227,7 @@ impl Recipe {
         for _ in 0..ofs {
             self.ofs.push(u32::try_from(numbers.number()?).ok()?);
         }
+        self.patterns.ways = Ways::read(&mut numbers)?;
         let at = numbers.at;
         self.patterns.packed = behind.split_off(at);
         Some(self)
@@ -231,45 +239,37 @@ impl Recipe {
             .iter()
             .map(|shape| Shape { open: (shape & 1 != 0, shape & 2 != 0), known_at: usize::from(shape >> 2) })
     }
-
-    /// What the words are of, one after the other: of each as many as its count.
-    pub(crate) fn ofs(&self) -> impl Iterator<Item = Of> {
-        self.ofs.iter().map(|code| Of::decoded(*code))
-    }
 }
 
 impl PatternRecipe {
     fn add<'r>(&mut self, pattern: &'r str, rule: u32, making: &mut Making<'r>) {
-        const WITHIN: (bool, bool) = (true, true);
         let at = number(self.list.len());
-        self.list.push((number(making.packer.add(pattern)), rule));
-        let mut way_of = |literals: Vec<String>, besides: Vec<u32>| {
-            let way = Of::Way(number(self.ways.len()));
-            making.all.extend(literals.into_iter().map(|literal| (literal, WITHIN, way)));
-            self.ways.push((at, besides));
-        };
+        self.list.push((number(making.packer.add(pattern)), rule, Reach::of(pattern)));
         match Needs::of(pattern) {
             Needs::Ways(ways) => {
                 for way in ways {
-                    let set = |set: Vec<String>| {
-                        *making.sets.entry(set).or_insert_with_key(|set| {
-                            self.sets.push(set.clone());
-                            number(self.sets.len() - 1)
-                        })
-                    };
-                    way_of(way.one_of, way.besides.into_iter().map(set).collect());
+                    let set =
+                        |set: Vec<String>| *making.sets.entry(set).or_insert_with_key(|set| self.ways.add_set(set));
+                    let besides: Vec<u32> = way.besides.into_iter().map(set).collect();
+                    self.add_way(at, way.one_of, besides, making);
                 }
             }
             Needs::Hint(hints) => {
                 // The finder knows no single octets.
                 let (single, longer): (Vec<_>, Vec<_>) = hints.into_iter().partition(|hint| hint.len() == 1);
-                way_of(longer, Vec::new());
+                self.add_way(at, longer, Vec::new(), making);
                 if !single.is_empty() {
                     self.hinted.push((at, single.concat()));
                 }
             }
             Needs::Nothing => making.bare.push((at, pattern)),
         }
+    }
+
+    /// A branch of a pattern that has one of these literals, and asks for these sets.
+    fn add_way(&mut self, pattern: u32, literals: Vec<String>, besides: Vec<u32>, making: &mut Making<'_>) {
+        let way = Of::Way(self.ways.add(pattern, besides));
+        making.all.extend(literals.into_iter().map(|literal| (literal, WITHIN, way)));
     }
 }
 
@@ -335,7 +335,10 @@ mod tests {
         let open: Vec<_> = recipe.shapes().map(|shape| shape.open).collect();
         assert_eq!(open, [(false, false), (false, false), (false, true)]);
         assert_eq!(recipe.counts, [2, 1, 1]);
-        assert_eq!(recipe.ofs().collect::<Vec<_>>(), [Of::Rule(3), Of::Rule(7), Of::Rule(3), Of::Rule(7)]);
+        assert_eq!(
+            recipe.ofs.iter().map(|code| Of::decoded(*code)).collect::<Vec<_>>(),
+            [Of::Rule(3), Of::Rule(7), Of::Rule(3), Of::Rule(7)]
+        );
         assert_eq!(recipe.wordless, [9]);
     }
 
@@ -343,9 +346,11 @@ mod tests {
     fn branches_share_their_sets() {
         let pattern = Some(r"(?:back|return)[^.]*\b(?:monday|2nd of may)");
         let recipe = Recipe::of([Wanted { rule: 0, any: &[], with: &[], without: &[], pattern }].into_iter());
-        assert_eq!(recipe.patterns.ways, [(0, vec![0]), (0, vec![0])]);
-        assert_eq!(recipe.patterns.sets, [["back", "return"]]);
+        let ways = &recipe.patterns.ways;
+        assert_eq!([ways.get(0), ways.get(1), ways.get(2)], [Some((0, [0].as_slice())), Some((0, &[0])), None]);
+        assert_eq!(ways.words(0).collect::<Vec<_>>(), ["back", "return"]);
+        assert_eq!(ways.sets(), 1);
         assert_eq!(recipe.texts, "monday\u{7f}2nd of may\u{7f}");
-        assert_eq!(recipe.ofs().collect::<Vec<_>>(), [Of::Way(0), Of::Way(1)]);
+        assert_eq!(recipe.ofs.iter().map(|code| Of::decoded(*code)).collect::<Vec<_>>(), [Of::Way(0), Of::Way(1)]);
     }
 }

@@ -8,6 +8,7 @@
 //! which has to be made first and whose states do not fit into the processor's caches.
 
 use super::folded::is_letter;
+use std::ops::Range;
 
 /// Octets by which a word is known where a word of the text begins: the first of these that fits.
 const AT_STARTS: [usize; 5] = [8, 6, 4, 3, 2];
@@ -72,6 +73,33 @@ struct Known {
     before: u16,
     /// By which grams that share their place here mostly differ.
     check: u16,
+    /// The word's octets.
+    length: u32,
+    /// The last four of them, by which words that share a gram mostly differ: those themselves lie elsewhere, and to
+    /// fetch them takes longer than all else. Zeros for a shorter word.
+    last: [u8; 4],
+}
+
+impl Known {
+    /// For a gram of this word.
+    fn new(number: usize, word: &[u8], before: usize, gram: u64) -> Self {
+        Self {
+            word: self::number(number),
+            before: u16::try_from(before).unwrap_or(MOST_BEFORE),
+            check: check(gram),
+            length: self::number(word.len()),
+            last: word.last_chunk().copied().unwrap_or_default(),
+        }
+    }
+
+    /// Where the word would stand that has this gram at `at`; none where something else stands.
+    #[inline]
+    fn place(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let start = at.checked_sub(usize::from(self.before))?;
+        let end = start + self.length as usize;
+        let last = text.get(..end)?.last_chunk::<4>();
+        (self.length < 4 || last == Some(&self.last)).then_some(start..end)
+    }
 }
 
 /// Similar grams far from each other.
@@ -109,7 +137,7 @@ impl Grams {
             shift: 70 - index,
             starts: vec![0; (1 << start_index) + 1],
             start_shift: 64 - start_index,
-            known: vec![Known { word: 0, before: 0, check: 0 }; list.len()],
+            known: vec![Known::new(0, &[], 0, 0); list.len()],
         };
         for (gram, _) in list {
             let (at, two) = grams.slot(*gram);
@@ -258,8 +286,7 @@ impl WordFinder {
             ends.push(self::number(octets.len()));
             let Some((kind, size)) = word.kind() else { continue };
             let gram = eight(word.text.as_bytes(), at) & mask(size);
-            let before = u16::try_from(at).unwrap_or(MOST_BEFORE);
-            let known = Known { word: self::number(number), before, check: check(gram) };
+            let known = Known::new(number, word.text.as_bytes(), at, gram);
             lists.get_mut(kind).into_iter().for_each(|list| list.push((gram, known)));
             // Of a gram of two octets any may be the third.
             let [first, second, third, ..] = gram.to_le_bytes();
@@ -297,10 +324,8 @@ impl WordFinder {
         for (at, kind) in places {
             let Some(grams) = self.grams.get(usize::from(kind)) else { continue };
             for known in grams.known(eight(text, at as usize) & grams.mask) {
-                let word = self.word(known.word as usize);
-                let Some(start) = (at as usize).checked_sub(known.before as usize) else { continue };
-                let end = start + word.len();
-                if text.get(start..end).is_some_and(|there| there == word) {
+                let Some(Range { start, end }) = known.place(text, at as usize) else { continue };
+                if text.get(start..end).is_some_and(|there| there == self.word(known.word as usize)) {
                     found(Hit { word: known.word as usize, start, end });
                 }
             }
