@@ -53,6 +53,7 @@ library() {
 }
 
 openssl=$(sources openssl-src)/openssl
+jemalloc=$(sources tikv-jemalloc-sys)/jemalloc
 kafka=$(sources rdkafka-sys)/librdkafka
 aws=$(sources aws-lc-sys)
 zlib=$(sources libz-sys)/src/zlib
@@ -72,6 +73,9 @@ library aws-lc-sys AWS-LC \
   pkg:github/aws/aws-lc@vVERSION amazon:aws-lc "$aws/aws-lc/LICENSE"
 library libz-sys zlib "$(version "$zlib/zlib.h" '^#define ZLIB_VERSION "(.*)"')" \
   Zlib pkg:generic/zlib@VERSION zlib:zlib "$zlib/LICENSE"
+library tikv-jemalloc-sys jemalloc \
+  "$(jq -r '.packages[] | select(.name == "tikv-jemalloc-sys").version | split("+")[1] | split("-")[0]' "$work/metadata.json")" \
+  BSD-2-Clause pkg:github/jemalloc/jemalloc@VERSION jemalloc_project:jemalloc "$jemalloc/COPYING"
 library zstd-sys Zstandard "$(parts "$zstd/lib/zstd.h" ZSTD_VERSION)" \
   BSD-3-Clause pkg:github/facebook/zstd@vVERSION facebook:zstandard "$zstd/LICENSE"
 

@@ -218,7 +218,7 @@ impl<'m> Candidates<'m> {
         let (patterns, text) = (self.patterns, self.text);
         self.list.into_iter().filter_map(move |(at, parts)| {
             let (pattern, rule, _) = patterns.list.get(at as usize)?;
-            Some((pattern, *rule, parts.map_or_else(|| vec![0..text.len()], joined)))
+            Some((pattern, *rule, parts.map_or_else(|| Vec::from([0..text.len()]), joined)))
         })
     }
 

@@ -284,6 +284,10 @@ mod tests {
             let matcher = Matcher::new(Recipe::of([wanted].into_iter()));
             for text in texts {
                 let folded = Folded::new(&text.concat());
+                // Nothing is looked for in nothing.
+                if folded.text.is_empty() {
+                    continue;
+                }
                 let found = matcher.find(&folded, usize::MAX, |_| true);
                 let places: Vec<_> = found.iter().map(|hit| hit.start..hit.end).collect();
                 let expected: Vec<_> = regex.find(&folded.text).map(|hit| hit.range()).into_iter().collect();

@@ -84,7 +84,7 @@ impl Pattern {
     ) -> impl Iterator<Item = Range<usize>> + 't {
         let engine = self.engine();
         // It knows no end but the text's.
-        let parts = if matches!(engine, Some(Engine::Whole(_))) { vec![0..text.len()] } else { parts };
+        let parts = if matches!(engine, Some(Engine::Whole(_))) { Vec::from([0..text.len()]) } else { parts };
         parts.into_iter().flat_map(move |part| {
             // Where to look next, and where the last match ended: an empty one right behind it counts for none.
             let mut from = Some(part.start);
@@ -227,7 +227,7 @@ mod tests {
         let mut packer = Packer::default();
         let at = packer.add(pattern);
         let pattern = Pattern::new(Arc::new(packer.octets), at, Reach::of(pattern));
-        pattern.find_iter(text, vec![0..text.len()]).map(|found| (found.start, found.end)).collect()
+        pattern.find_iter(text, Vec::from([0..text.len()])).map(|found| (found.start, found.end)).collect()
     }
 
     #[test]
