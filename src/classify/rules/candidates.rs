@@ -1,7 +1,7 @@
 //! Which patterns are run on a text: those of which it holds what one of their branches asks for (see `literals`); and
 //! on which parts of it: those within reach of a literal (see `reach`).
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, all_of};
 use super::reach::Reach;
 use super::recipe::{Bare, PatternRecipe};
 use super::ways::Ways;
@@ -218,7 +218,7 @@ impl<'m> Candidates<'m> {
         let (patterns, text) = (self.patterns, self.text);
         self.list.into_iter().filter_map(move |(at, parts)| {
             let (pattern, rule, _) = patterns.list.get(at as usize)?;
-            Some((pattern, *rule, parts.map_or_else(|| Vec::from([0..text.len()]), joined)))
+            Some((pattern, *rule, parts.map_or_else(|| all_of(text), joined)))
         })
     }
 

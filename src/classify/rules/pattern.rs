@@ -84,7 +84,7 @@ impl Pattern {
     ) -> impl Iterator<Item = Range<usize>> + 't {
         let engine = self.engine();
         // It knows no end but the text's.
-        let parts = if matches!(engine, Some(Engine::Whole(_))) { Vec::from([0..text.len()]) } else { parts };
+        let parts = if matches!(engine, Some(Engine::Whole(_))) { all_of(text.as_bytes()) } else { parts };
         parts.into_iter().flat_map(move |part| {
             // Where to look next, and where the last match ended: an empty one right behind it counts for none.
             let mut from = Some(part.start);
@@ -102,6 +102,11 @@ impl Pattern {
             })
         })
     }
+}
+
+/// A text in one part.
+pub(super) fn all_of(text: &[u8]) -> Vec<Range<usize>> {
+    std::iter::once(0..text.len()).collect()
 }
 
 /// Whether a pattern is one.
@@ -219,7 +224,7 @@ impl Automaton {
 
 #[cfg(test)]
 mod tests {
-    use super::{Packer, Pattern, Reach, check, whole};
+    use super::{Packer, Pattern, Reach, all_of, check, whole};
     use proptest::prelude::*;
     use std::sync::Arc;
 
@@ -227,7 +232,7 @@ mod tests {
         let mut packer = Packer::default();
         let at = packer.add(pattern);
         let pattern = Pattern::new(Arc::new(packer.octets), at, Reach::of(pattern));
-        pattern.find_iter(text, Vec::from([0..text.len()])).map(|found| (found.start, found.end)).collect()
+        pattern.find_iter(text, all_of(text.as_bytes())).map(|found| (found.start, found.end)).collect()
     }
 
     #[test]
