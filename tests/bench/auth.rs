@@ -20,6 +20,10 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::hint::black_box;
 use std::time::Duration;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const FROM: &str = "customer.example";
 
 /// A reply of about `size` octets, without a signature.

@@ -11,6 +11,10 @@ use reply_ingest::message::{Mail, to_crlf};
 use std::hint::black_box;
 use std::path::PathBuf;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn mails() -> Vec<Vec<u8>> {
     let folder = std::env::var_os("MAILS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/reports"), PathBuf::from);

@@ -4,6 +4,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use reply_ingest::pop3::codec::{Decoder, Expect};
 use std::hint::black_box;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What the transport reads at once.
 const PIECE: usize = 64 * 1024;
 

@@ -29,6 +29,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Dovecot as who serves many mailboxes sets it: a process serves one login after the other, instead of one alone.
 const HIGH_PERFORMANCE: &str = "service pop3-login {\n  service_count = 0\n  process_min_avail = 2\n}\n\
                                 service pop3 {\n  service_count = 1000\n}";
