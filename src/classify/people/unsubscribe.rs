@@ -103,7 +103,7 @@ fn wishes<'r>(rules: &Reader<'r>, text: &str) -> (Vec<(usize, Match<'r>)>, bool)
     }
     let mut found: Vec<(usize, Match<'r>)> = Vec::new();
     for (at, sentence) in sentences(text).take(MOST_SENTENCES) {
-        let here = rules.rules().matches_among(&all, Table::Unsubscribe, Field::Body, sentence);
+        let here = rules.rules().matches(Table::Unsubscribe, Field::Body, sentence);
         if here.iter().any(|m| m.rule.gives == "none") {
             continue;
         }
@@ -155,4 +155,34 @@ fn scope<'r>(rules: impl Iterator<Item = &'r RuleHead>) -> UnsubscribeScope {
 fn hit_in(field: &str, m: &Match<'_>, text: &str, at: usize) -> Hit {
     let (start, end) = (m.start + at, m.end + at);
     Hit::in_field(&m.rule.id, field, Some((start, end)), text.get(start..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wishes;
+    use crate::classify::{Reader, Rules};
+
+    #[test]
+    fn a_sentence_asks_where_another_refuses() {
+        let rules = Rules::embedded().expect("embedded rules are right");
+        let table = [
+            // The end of a sentence is the end of what is looked at: the text goes on.
+            (
+                "We never subscribed, remove us. In the portal I see \"unsubscribe me\" twice, is that a feature?",
+                "unsubscribe.body.en.end",
+                9,
+            ),
+            // So is the end of a paragraph, which a word that takes a wish back in the next one does not pass.
+            (
+                "Vores kunder får det hver uge\n\nAfmeld mig fra nyhedsbrevet. Hvor mange afmeldinger har I?",
+                "unsubscribe.body.da.list",
+                31,
+            ),
+        ];
+        for (text, rule, most) in table {
+            let (found, refused) = wishes(&Reader::new(&rules), text);
+            let ids: Vec<_> = found.iter().map(|(at, m)| (*at, m.rule.id.as_str())).collect();
+            assert!(refused && ids.iter().any(|(at, id)| *id == rule && *at <= most), "{text}: {ids:?}");
+        }
+    }
 }

@@ -79,6 +79,7 @@ impl Patterns {
             list: Vec::new(),
             chosen: vec![0; self.list.len()],
             looks: 0,
+            missed: (u32::MAX, 0, 0),
             tried: Numbers::up_to(self.ways.len()),
             failed: Numbers::up_to(self.ways.len()),
             asked: Numbers::up_to(self.ways.sets()),
@@ -113,6 +114,8 @@ pub(super) struct Candidates<'m> {
     chosen: Vec<u16>,
     /// Parts in which words were looked for.
     looks: u8,
+    /// The way and the part of the last of them that had none.
+    missed: (u32, usize, usize),
     /// Ways that were looked at.
     tried: Numbers,
     /// Those of them that ask for what the text does not hold.
@@ -165,13 +168,21 @@ impl<'m> Candidates<'m> {
         }
     }
 
+    /// Whether a pattern will be run on all of the text.
+    fn runs_everywhere(&self, pattern: u32) -> bool {
+        self.parts(pattern).is_some_and(Option::is_none)
+    }
+
+    /// Where a pattern will be run, if it will.
+    fn parts(&self, pattern: u32) -> Option<&Parts> {
+        let at = self.chosen.get(pattern as usize)?.checked_sub(1)?;
+        self.list.get(usize::from(at)).map(|(_, parts)| parts)
+    }
+
     /// Whether a pattern will be run on this part of the text.
     fn covers(&self, pattern: u32, part: &Range<usize>) -> bool {
-        let at = self.chosen.get(pattern as usize).and_then(|place| place.checked_sub(1));
-        at.and_then(|at| self.list.get(usize::from(at))).is_some_and(|(_, parts)| {
-            let covers = |known: &Range<usize>| known.start <= part.start && part.end <= known.end;
-            parts.as_ref().is_none_or(|parts| parts.iter().rev().any(covers))
-        })
+        let covers = |known: &Range<usize>| known.start <= part.start && part.end <= known.end;
+        self.parts(pattern).is_some_and(|parts| parts.as_ref().is_none_or(|parts| parts.iter().rev().any(covers)))
     }
 
     /// A literal of this way was found at this place. Only patterns of `wanted` rules are chosen.
@@ -195,6 +206,9 @@ impl<'m> Candidates<'m> {
             self.choose(pattern, None);
             return;
         }
+        if self.runs_everywhere(pattern) {
+            return;
+        }
         // What lies around a place between two stops lies around all others there.
         if reach.is_of_stops() && self.covers(pattern, &place) {
             return;
@@ -205,8 +219,12 @@ impl<'m> Candidates<'m> {
         }
         // To make it takes longer than to look for any words, unless one has to look again and again.
         if !made && self.looks < MOST_LOOKS {
+            if self.missed == (way, part.start, part.end) {
+                return;
+            }
             self.looks += 1;
             if !sets.iter().all(|set| self.stands_in(*set, part.clone())) {
+                self.missed = (way, part.start, part.end);
                 return;
             }
         }

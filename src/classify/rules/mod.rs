@@ -273,9 +273,8 @@ impl Rules {
     /// The same for a text that was folded before.
     #[must_use]
     pub fn matches_folded(&self, table: Table, field: Field, folded: &Folded) -> Vec<Match<'_>> {
-        let mut found = self.walk(leader(table, field), field, folded, usize::MAX);
-        found.retain(|m| m.rule.table == table);
-        found
+        let is_of_it = |rule: u32| self.heads.get(rule as usize).is_some_and(|head| head.table == table);
+        self.firing_of(leader(table, field), field, folded, usize::MAX, &Facts::default(), is_of_it)
     }
 
     /// The match that counts most: the highest confidence, then the earliest place, then the
@@ -283,17 +282,6 @@ impl Rules {
     #[must_use]
     pub fn best(&self, table: Table, field: Field, text: &str) -> Option<Match<'_>> {
         most(self.matches(table, field, text).into_iter())
-    }
-
-    /// The same, but of those rules alone that are among others' matches.
-    #[must_use]
-    pub fn matches_among(&self, among: &[Match<'_>], table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
-        let wanted = |rule: u32| {
-            let head = self.heads.get(rule as usize);
-            head.is_some_and(|head| among.iter().any(|m| std::ptr::eq(m.rule, head)))
-        };
-        let folded = Folded::new(head(field, text));
-        self.firing_of(leader(table, field), field, &folded, usize::MAX, &Facts::default(), wanted)
     }
 
     /// What fires without conditions in the first `octets` of a folded text, of all tables with this leader.
