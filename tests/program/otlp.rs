@@ -31,8 +31,12 @@ impl Collector {
                 let seen = Arc::clone(&seen);
                 // The client keeps its connection, so one may bring several requests.
                 std::thread::spawn(move || {
-                    while let Some(request) = answer(&stream) {
+                    while let Some(request) = request(&stream) {
+                        // Kept first: who has the answer may look at once.
                         seen.lock().expect("no panic").push(request);
+                        if answer(&stream).is_err() {
+                            break;
+                        }
                     }
                 });
             }
@@ -45,7 +49,11 @@ impl Collector {
     }
 }
 
-fn answer(mut stream: &TcpStream) -> Option<Request> {
+fn answer(mut stream: &TcpStream) -> std::io::Result<()> {
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}")
+}
+
+fn request(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
     loop {
@@ -61,7 +69,6 @@ fn answer(mut stream: &TcpStream) -> Option<Request> {
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: ")).and_then(|n| n.parse().ok())?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}").ok()?;
     Some((head, serde_json::from_slice(&body).ok()?))
 }
 
