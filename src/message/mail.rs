@@ -1,7 +1,7 @@
 //! A parsed mail, and what the later stations ask of it.
 
 use super::address::Address;
-use super::nesting;
+use super::{crowd, nesting};
 use chrono::{DateTime, TimeZone, Utc};
 use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, Header, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
@@ -48,7 +48,7 @@ impl<'x> Mail<'x> {
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
         let bytes = from_the_header(bytes);
-        let flat = nesting::is_unsafe(bytes);
+        let flat = nesting::is_unsafe(bytes) || crowd::has_too_many_parts(bytes);
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
         let message = message.unwrap_or_else(|| no_mail(bytes));
         let lost = message.subject().is_some_and(|s| s.contains('\u{fffd}'));
@@ -69,7 +69,7 @@ impl<'x> Mail<'x> {
         self.message.raw_message()
     }
 
-    /// Whether the mail nests so many others that only its headers were read.
+    /// Whether the mail nests so many others, or has so many parts, that only its headers were read.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         self.flat

@@ -8,6 +8,7 @@
 mod address;
 mod attachment;
 mod charset;
+mod crowd;
 mod lines;
 mod mail;
 mod mentions;
