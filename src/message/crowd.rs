@@ -70,8 +70,11 @@ mod tests {
     use mail_parser::MessageParser;
 
     fn mail(boundary: &str, delimiter: &str, count: usize) -> Vec<u8> {
-        format!("Content-Type: multipart/mixed; {boundary}\r\n\r\n{}", format!("{delimiter}\r\n\r\nx\r\n").repeat(count))
-            .into_bytes()
+        format!(
+            "Content-Type: multipart/mixed; {boundary}\r\n\r\n{}",
+            format!("{delimiter}\r\n\r\nx\r\n").repeat(count)
+        )
+        .into_bytes()
     }
 
     #[test]

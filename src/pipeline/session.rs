@@ -54,9 +54,10 @@ pub(super) async fn session(
         let begun = tokio::time::Instant::now();
         let mut client = enter(worker, mailbox, pass).await?;
         worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
-        // Both take their time. Not before the login: reading a ledger may fence whoever holds the mailbox.
-        let (listed, known) = tokio::join!(client.list(), read_ledger(worker, &mailbox.name));
-        Ok::<_, Broken>((client, without_doubles(listed?), known?))
+        let listed = without_doubles(client.list().await?);
+        // Not before the login: reading a ledger may fence whoever holds the mailbox.
+        let known = read_ledger(worker, &mailbox.name, listed.is_empty()).await?;
+        Ok::<_, Broken>((client, listed, known))
     };
     let (mut client, listed, mut known) = tokio::select! {
         entered = entered => entered?,
@@ -267,9 +268,9 @@ async fn forget(worker: &Arc<Worker>, mailbox: &Mailbox, uidls: Vec<String>) -> 
     blocking(move || ledger.forget(&name, &uidls)).await
 }
 
-async fn read_ledger(worker: &Arc<Worker>, mailbox: &str) -> Result<Known, Failure> {
+async fn read_ledger(worker: &Arc<Worker>, mailbox: &str, is_empty: bool) -> Result<Known, Failure> {
     let (ledger, mailbox) = (Arc::clone(&worker.ledger), mailbox.to_owned());
-    blocking(move || ledger.known(&mailbox)).await
+    blocking(move || if is_empty { ledger.known_of_empty(&mailbox) } else { ledger.known(&mailbox) }).await
 }
 
 pub(super) async fn record(worker: &Arc<Worker>, mailbox: &Mailbox, done: Vec<Done>) -> Result<(), Failure> {

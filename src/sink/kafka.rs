@@ -6,6 +6,7 @@ use super::topics::TopicFacts;
 use super::{Outcome, Publication, Record, Refusal, Sink};
 use crate::config::Kafka;
 use crate::event::DeadReason;
+use crate::ledger::topic::LedgerRecord;
 use futures_util::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
@@ -77,19 +78,36 @@ pub(super) fn client_config(settings: &Kafka) -> ClientConfig {
     config
 }
 
+/// A record's headers as the client wants them.
+pub(super) fn headers(record: &Record) -> OwnedHeaders {
+    let headers = record.headers.iter();
+    headers.fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+}
+
 /// Sends one record and waits for its own delivery report.
-pub(super) async fn send<C: ClientContext + 'static>(
+async fn send<C: ClientContext + 'static>(
     producer: &FutureProducer<C>,
     record: &Record,
     wait: Duration,
 ) -> Result<(), ClientError> {
-    let headers = record
-        .headers
-        .iter()
-        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-    let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers);
+    let message = FutureRecord::to(&record.topic).key(&record.key).payload(&record.value).headers(headers(record));
     // A deduplicated report may carry offset -1, so only its success counts.
     producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(e, _)| e)
+}
+
+/// Sends records of the ledger, outside of any transaction, and waits for each one's own delivery report.
+pub(super) async fn send_to_ledger(
+    producer: &FutureProducer<Watched>,
+    topic: &str,
+    records: &[LedgerRecord],
+    wait: Duration,
+) -> Result<(), ClientError> {
+    let sent = records.iter().map(|(key, value)| async move {
+        let mut message: FutureRecord<'_, str, [u8]> = FutureRecord::to(topic).key(key);
+        message.payload = value.as_deref();
+        producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(error, _)| error)
+    });
+    join_all(sent).await.into_iter().collect()
 }
 
 /// Why this record will never pass; `None` for an error that says nothing about it.
@@ -175,6 +193,11 @@ impl KafkaSink {
             missing.push(KafkaError::Topic { topic: (*name).to_owned(), reason });
         }
         Ok((facts, missing))
+    }
+
+    /// Writes records of the ledger that need no transaction.
+    pub(super) async fn note(&self, topic: &str, records: &[LedgerRecord]) -> Result<(), ClientError> {
+        send_to_ledger(&self.producer.get(), topic, records, self.ack_timeout).await
     }
 
     /// Sends these mails and says what became of each.

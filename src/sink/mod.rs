@@ -4,6 +4,7 @@
 //! (this mail will never pass) or failed (nothing passes now). The pipeline deletes a mail only
 //! after its own records were acknowledged; a flush of everything is never taken for that.
 
+mod direct;
 mod encode;
 mod halves;
 mod kafka;

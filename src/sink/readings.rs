@@ -67,12 +67,21 @@ impl Readings {
     /// What the topic says of a mailbox, to its end as it is when this is asked. Whoever worked on the mailbox before
     /// must have been fenced by then. Blocks.
     pub(super) fn of(&self, owner: &str, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
+        self.reading(owner, true, now)
+    }
+
+    /// The same, but what came since the topic was last read may be missing. Blocks.
+    pub(super) fn so_far(&self, owner: &str, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
+        self.reading(owner, false, now)
+    }
+
+    fn reading(&self, owner: &str, to_the_end: bool, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
         let before = self.begun.load(Ordering::SeqCst);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.as_mut().filter(|kept| kept.shelf.has(owner)) {
             // What was read before still holds; only what came since is missing.
             // Another mailbox's reading may have begun while this one waited for it: then that one saw all of it too.
-            match if known.last > before { Ok(()) } else { known.read_on(&self.begun) } {
+            match if !to_the_end || known.last > before { Ok(()) } else { known.read_on(&self.begun) } {
                 Ok(()) => {
                     let reading = known.shelf.hand_out(owner);
                     if known.shelf.is_empty() {

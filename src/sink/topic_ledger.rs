@@ -4,7 +4,7 @@
 //! to a file: a crash in between repeats events, with the same ids.
 
 use super::KafkaError;
-use super::kafka::client_config;
+use super::kafka::{client_config, send_to_ledger};
 use super::producer::Renewed;
 use super::readings::Readings;
 use super::transaction::owner;
@@ -12,9 +12,6 @@ use crate::config::{Config, Kafka};
 use crate::ledger::topic::{self, LedgerRecord};
 use crate::ledger::{Done, Entry, Known, Ledger, LedgerError};
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
-use rdkafka::producer::FutureRecord;
-use rdkafka::util::Timeout;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -62,13 +59,7 @@ impl TopicLedger {
         producer: &rdkafka::producer::FutureProducer<super::producer::Watched>,
         records: &[LedgerRecord],
     ) -> Result<(), rdkafka::error::KafkaError> {
-        let wait = Timeout::After(self.kafka.ack_timeout.0);
-        let sent = records.iter().map(|(key, value)| async move {
-            let mut message: FutureRecord<'_, str, [u8]> = FutureRecord::to(&self.topic).key(key);
-            message.payload = value.as_deref();
-            producer.send(message, wait).await.map(|_| ()).map_err(|(error, _)| error)
-        });
-        self.handle.block_on(join_all(sent)).into_iter().collect()
+        self.handle.block_on(send_to_ledger(producer, &self.topic, records, self.kafka.ack_timeout.0))
     }
 }
 

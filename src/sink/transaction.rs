@@ -4,19 +4,18 @@
 //! whoever worked on the mailbox before, and comes before the ledger is read. What a fenced worker does after that is
 //! refused by the brokers. A fenced mailbox stays fenced for the run: a new producer would fence the other in turn.
 
+use super::direct::{DirectProducer, Reporting, Sent};
 use super::halves::{Lot, Lots};
-use super::kafka::{client_config, refusal, send};
+use super::kafka::{client_config, refusal};
 use super::reader::open_at_most;
 use super::readings::Readings;
 use super::{KafkaError, KafkaSink, Outcome, Parcel, Publication, Record, Refusal, Sink};
 use crate::config::{Config, Kafka};
-use crate::ledger::topic::{self, LedgerRecord};
+use crate::ledger::topic::{self, LedgerRecord, Reading};
 use crate::ledger::{Done, Entry, Known, Ledger, LedgerError};
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use rdkafka::util::Timeout;
+use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct TransactionalKafka(Arc<Shared>);
 
 struct Shared {
-    /// For the run's summary, which belongs to no mailbox.
+    /// For what belongs to no transaction: the run's summary, and what a pass leaves behind.
     plain: KafkaSink,
     kafka: Kafka,
     ledger_topic: String,
@@ -48,16 +47,47 @@ struct Member {
     state: State,
     /// What its records in the ledger are to be changed by, for `missing`.
     entries: HashMap<String, Entry>,
-    /// What was put off until the next transaction.
+    /// Nobody was fenced, because the mailbox was empty.
+    looked: bool,
+    /// What was put off until the next transaction, or the end of the pass.
     pending: Vec<LedgerRecord>,
+    /// The tombstones of digests that are too old, for the next transaction: another worker may have renewed them.
+    aged: Vec<LedgerRecord>,
 }
 
 #[derive(Default)]
 enum State {
     #[default]
     None,
-    Live(FutureProducer),
+    Live(Arc<DirectProducer>),
     Fenced(String),
+}
+
+impl Member {
+    /// What the ledger says, and what is put off and not written yet.
+    fn learn(&mut self, mut reading: Reading) -> Known {
+        for (key, value) in self.pending.iter().chain(&self.aged) {
+            reading.take(key.as_bytes(), value.as_deref());
+        }
+        let (known, old) = reading.finish();
+        self.entries.clone_from(&known.by_uidl);
+        let more: Vec<LedgerRecord> = old.into_iter().filter(|record| !self.aged.contains(record)).collect();
+        self.aged.extend(more);
+        known
+    }
+
+    /// Records, and those that were put off; what is written anew counts.
+    fn with_pending(&self, mut records: Vec<LedgerRecord>) -> Vec<LedgerRecord> {
+        let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
+        let put_off = self.pending.iter().chain(&self.aged);
+        records.extend(put_off.filter(|(key, _)| !written.contains(key)).cloned());
+        records
+    }
+
+    fn written(&mut self) {
+        self.pending.clear();
+        self.aged.clear();
+    }
 }
 
 /// The parcels of one transaction.
@@ -130,16 +160,15 @@ impl Ledger for TransactionalKafka {
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
         let reading = self.0.readings.of(&self.0.owner(mailbox), (self.0.clock)());
-        let mut reading = reading.map_err(LedgerError::Kafka)?;
-        // What is put off and not written yet counts all the same.
-        for (key, value) in &member.pending {
-            reading.take(key.as_bytes(), value.as_deref());
-        }
-        let (known, old) = reading.finish();
-        member.entries.clone_from(&known.by_uidl);
-        let more: Vec<LedgerRecord> = old.into_iter().filter(|record| !member.pending.contains(record)).collect();
-        member.pending.extend(more);
-        Ok(known)
+        Ok(member.learn(reading.map_err(LedgerError::Kafka)?))
+    }
+
+    fn known_of_empty(&self, mailbox: &str) -> Result<Known, LedgerError> {
+        let member = self.0.member(mailbox);
+        let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = self.0.readings.so_far(&self.0.owner(mailbox), (self.0.clock)());
+        member.looked = true;
+        Ok(member.learn(reading.map_err(LedgerError::Kafka)?))
     }
 
     fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
@@ -176,12 +205,13 @@ impl Ledger for TransactionalKafka {
         if let Some(member) = &gone {
             let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
             let pending = std::mem::take(&mut member.pending);
-            // Without a producer another worker may be at work, and has its own view of what is gone.
+            // No transaction of its own: should another worker have the mailbox by now, and the server use such a UIDL
+            // again, then that mail is known by its digest. After an error another worker has its own view of what is gone.
             if !pending.is_empty()
-                && matches!(member.state, State::Live(_))
-                && let Err(error) = self.0.commit(mailbox, &mut member, &Sending::default(), &pending)
+                && (member.looked || matches!(member.state, State::Live(_)))
+                && let Err(error) = self.0.handle.block_on(self.0.plain.note(&self.0.ledger_topic, &pending))
             {
-                tracing::debug!(mailbox, reason = %in_one_line(&error), "UIDLs of deleted mails are forgotten later");
+                tracing::debug!(mailbox, %error, "UIDLs of deleted mails are forgotten later");
             }
         }
         // The end of a producer waits for its threads.
@@ -205,9 +235,9 @@ impl Shared {
     }
 
     /// The mailbox's producer; the first call makes it, and fences whoever worked on the mailbox before.
-    fn producer(&self, mailbox: &str, member: &mut Member) -> Result<FutureProducer, LedgerError> {
+    fn producer(&self, mailbox: &str, member: &mut Member) -> Result<Arc<DirectProducer>, LedgerError> {
         match &member.state {
-            State::Live(producer) => return Ok(producer.clone()),
+            State::Live(producer) => return Ok(Arc::clone(producer)),
             State::Fenced(reason) => return Err(LedgerError::Fenced { reason: reason.clone() }),
             State::None => {}
         }
@@ -221,8 +251,8 @@ impl Shared {
             config.set("socket.timeout.ms", SOCKET_MS);
         }
         let unavailable = |source| KafkaError::Unavailable { seconds: wait.as_secs(), source: Box::new(source) };
-        let producer: FutureProducer =
-            config.create().map_err(|e| LedgerError::Kafka(KafkaError::Setting(Box::new(e))))?;
+        let direct = DirectProducer::new(&config).map_err(|e| LedgerError::Kafka(KafkaError::Setting(Box::new(e))))?;
+        let producer = direct.client();
         // librdkafka asks for the coordinator at once, and where no broker is connected by then again half a second later.
         // The first answer may come from a bootstrap server, whose connection ends with it; the second comes from a broker.
         for _ in 0..2 {
@@ -240,8 +270,10 @@ impl Shared {
                 Err(error) => return Err(LedgerError::Kafka(unavailable(error))),
             }
         }
-        member.state = State::Live(producer.clone());
-        Ok(producer)
+        let direct = Arc::new(direct);
+        member.state = State::Live(Arc::clone(&direct));
+        member.looked = false;
+        Ok(direct)
     }
 
     /// One transaction that changes the ledger alone.
@@ -252,11 +284,11 @@ impl Shared {
         if records.is_empty() {
             return Ok(());
         }
-        let records = with_pending(records, &member.pending);
+        let records = member.with_pending(records);
         let refused = self.commit(mailbox, &mut member, &Sending::default(), &records)?;
         match refused.into_values().next() {
             None => {
-                member.pending.clear();
+                member.written();
                 Ok(())
             }
             Some(refusal) => Err(LedgerError::Unwritten { reason: refusal.detail }),
@@ -281,9 +313,9 @@ impl Shared {
             if records.is_empty() && sending.parcels.iter().all(|(_, parcel)| parcel.records.is_empty()) {
                 continue;
             }
-            let records = with_pending(records, &member.pending);
+            let records = member.with_pending(records);
             match self.commit(mailbox, &mut member, &sending, &records) {
-                Ok(more) if more.is_empty() => member.pending.clear(),
+                Ok(more) if more.is_empty() => member.written(),
                 Ok(mut more) => {
                     let others = lot.mails.iter().copied().filter(|at| !more.contains_key(at)).collect();
                     if let Some(at) = lots.refused(&lot, more.keys().copied().collect()) {
@@ -317,14 +349,15 @@ impl Shared {
                 Err(trouble) => trouble,
             };
             let trouble = match trouble {
-                Trouble::Refused(_) | Trouble::Aborted(_) => match producer.abort_transaction(self.kafka.ack_timeout.0)
-                {
-                    Ok(()) => trouble,
-                    Err(error) => match Trouble::of(&producer, &error) {
-                        Trouble::Fenced(reason) => Trouble::Fenced(reason),
-                        _ => Trouble::Lost(error.to_string()),
-                    },
-                },
+                Trouble::Refused(_) | Trouble::Aborted(_) => {
+                    match producer.client().abort_transaction(self.kafka.ack_timeout.0) {
+                        Ok(()) => trouble,
+                        Err(error) => match Trouble::of(producer.client(), &error) {
+                            Trouble::Fenced(reason) => Trouble::Fenced(reason),
+                            _ => Trouble::Lost(error.to_string()),
+                        },
+                    }
+                }
                 other => other,
             };
             match trouble {
@@ -346,39 +379,36 @@ impl Shared {
     /// Begins, sends and commits.
     fn transact(
         &self,
-        producer: &FutureProducer,
+        direct: &DirectProducer,
         sending: &Sending<'_>,
         records: &[LedgerRecord],
     ) -> Result<(), Trouble> {
         let wait = self.kafka.ack_timeout.0;
+        let producer = direct.client();
         producer.begin_transaction().map_err(|e| Trouble::of(producer, &e))?;
-        let events = sending.records().map(|(at, record)| async move { (at, send(producer, record, wait).await) });
-        let events = async {
-            if !sending.alone {
-                return join_all(events).await;
+        let (places, events): (Vec<usize>, Vec<Sent<'_>>) =
+            sending.records().map(|(at, record)| (at, Sent::Record(record))).unzip();
+        let ledger = records.iter().map(|record| Sent::Ledger { topic: &self.ledger_topic, record });
+        let failed = if sending.alone {
+            let failed = direct.send(&events, true, wait);
+            if failed.is_empty() {
+                let failed = direct.send(&ledger.collect::<Vec<_>>(), false, wait);
+                failed.into_iter().map(|(at, error)| (at + events.len(), error)).collect()
+            } else {
+                failed
             }
-            let mut sent = Vec::new();
-            for event in events {
-                sent.push(event.await);
-            }
-            sent
+        } else {
+            direct.send(&events.into_iter().chain(ledger).collect::<Vec<_>>(), false, wait)
         };
-        let ledger = records.iter().map(|(key, value)| async move {
-            let mut message: FutureRecord<'_, str, [u8]> = FutureRecord::to(&self.ledger_topic).key(key);
-            message.payload = value.as_deref();
-            producer.send(message, Timeout::After(wait)).await.map(|_| ()).map_err(|(error, _)| error)
-        });
-        let (events, ledger) =
-            self.handle.block_on(async { futures_util::future::join(events, join_all(ledger)).await });
         let mut refused = HashMap::new();
         let mut trouble = None;
-        for (at, error) in events.into_iter().filter_map(|(at, sent)| Some((at, sent.err()?))) {
-            match refusal(&error) {
-                Some(refusal) => drop(refused.insert(at, refusal)),
-                None => drop(trouble.get_or_insert(error)),
+        for (at, error) in failed {
+            // What is behind the events' places is the ledger's.
+            match (places.get(at), refusal(&error)) {
+                (Some(mail), Some(refusal)) => drop(refused.insert(*mail, refusal)),
+                _ => drop(trouble.get_or_insert(error)),
             }
         }
-        let trouble = trouble.or_else(|| ledger.into_iter().find_map(Result::err));
         // One record that is refused takes the others of its transaction with it.
         if !refused.is_empty()
             && !matches!(trouble.as_ref().map(|e| Trouble::of(producer, e)), Some(Trouble::Fenced(_)))
@@ -415,7 +445,7 @@ pub(super) fn owner(settings: &Kafka, mailbox: &str) -> String {
 
 impl Trouble {
     /// What an error means. One that says that another producer took over may look abortable or fatal.
-    fn of(producer: &FutureProducer, error: &ClientError) -> Self {
+    fn of(producer: &BaseProducer<Reporting>, error: &ClientError) -> Self {
         let fences = |code: RDKafkaErrorCode| {
             matches!(
                 code,
@@ -432,13 +462,6 @@ impl Trouble {
             None => Self::Aborted(error.to_string()),
         }
     }
-}
-
-/// Records, and those that were put off; what is written anew counts.
-fn with_pending(mut records: Vec<LedgerRecord>, pending: &[LedgerRecord]) -> Vec<LedgerRecord> {
-    let written: HashSet<String> = records.iter().map(|(key, _)| key.clone()).collect();
-    records.extend(pending.iter().filter(|(key, _)| !written.contains(key)).cloned());
-    records
 }
 
 fn in_one_line(error: &LedgerError) -> String {

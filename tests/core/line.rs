@@ -202,7 +202,10 @@ fn hostile_shapes_end_in_an_event() {
         "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}",
         "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n".repeat(10_000)
     );
-    let crowd = format!("From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}", "--b\r\n\r\n".repeat(100_000));
+    let crowd = format!(
+        "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}",
+        "--b\r\n\r\n".repeat(100_000)
+    );
     let headers = format!("{}\r\nbody\r\n", "X-Header: value\r\n".repeat(60_000));
     let received = format!("{}From: a@b.example\r\n\r\nx\r\n", "Received: from (((((((((((((( by\r\n".repeat(5_000));
     let signatures = format!(

@@ -8,6 +8,7 @@ use crate::harness::pop3_server::{self, Pop3Server};
 use crate::harness::{available, maildir};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use reply_ingest::demo::consume;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -74,6 +75,28 @@ impl Setup {
         records.iter().filter(|record| record.key.ends_with("\0b")).count()
     }
 
+    /// How many UIDLs a ledger ever knew, and how many it still does when all its records are taken in their order.
+    fn known_uidls(&self, ledger: &str) -> (usize, usize) {
+        let mut known: HashMap<String, bool> = HashMap::new();
+        for record in consume(&self.kafka.bootstrap(), ledger, 10_000, QUIET).expect("consumes") {
+            if record.key.contains("\0u") {
+                known.insert(record.key, !record.value.is_empty());
+            }
+        }
+        (known.len(), known.into_values().filter(|is_known| *is_known).count())
+    }
+
+    /// A worker that holds the mailbox, as another program's producer.
+    fn holder(&self) -> BaseProducer {
+        let holder: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", self.kafka.bootstrap())
+            .set("transactional.id", "reply-ingest/m")
+            .create()
+            .expect("a producer");
+        holder.init_transactions(QUIET * 3).expect("holds the mailbox");
+        holder
+    }
+
     /// How often each mail's event was seen among the committed records; none is missing and none comes twice.
     fn assert_each_once(&self, mails: usize) {
         let records = consume(&self.kafka.bootstrap(), "t", mails + 1, QUIET).expect("consumes");
@@ -125,6 +148,28 @@ fn each_mail_is_seen_once_after_passes_and_a_broker_that_stops() {
     assert_exit(start(&config), 0);
     assert_eq!(setup.dovecot.count(USER), 0);
     setup.assert_each_once(mails);
+}
+
+#[test]
+fn only_who_has_mails_to_publish_fences_others() {
+    let Some(setup) = Setup::new() else { return };
+    let config = setup.config("l");
+    let holder = setup.holder();
+    assert_exit(start(&config), 0);
+    assert_eq!(setup.first_passes("l"), 1, "what is to be remembered of an empty mailbox is");
+    holder.begin_transaction().expect("the mailbox is still held");
+    holder.send(BaseRecord::to("l").key("x").payload("y")).expect("sends");
+    holder.commit_transaction(QUIET * 3).expect("the mailbox is still held");
+    let mails = setup.seed(20, 4);
+    assert_exit(start(&config), 0);
+    setup.assert_each_once(mails);
+    assert_eq!(setup.known_uidls("l"), (mails, 0), "ids of deleted mails are forgotten at the end of the pass");
+    let fenced = holder.begin_transaction().and_then(|()| {
+        holder.send(BaseRecord::to("l").key("x").payload("y")).map_err(|(error, _)| error)?;
+        holder.commit_transaction(QUIET * 3)
+    });
+    let error = fenced.expect_err("the mailbox is no longer held");
+    assert!(holder.client().fatal_error().is_some(), "{error}");
 }
 
 #[test]

@@ -33,8 +33,9 @@ use std::process::Command;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Dovecot as who serves many mailboxes sets it: a process serves one login after the other, instead of one alone.
-const HIGH_PERFORMANCE: &str = "service pop3-login {\n  service_count = 0\n  process_min_avail = 2\n}\n\
+/// Dovecot as who serves many mailboxes sets it: a process serves one login after the other, instead of one alone. Passwords
+/// are asked for as Dovecot does by itself: with SCRAM, either side would spend milliseconds of a login on hashing.
+const HIGH_PERFORMANCE: &str = "auth_mechanisms = plain\nservice pop3-login {\n  service_count = 0\n  process_min_avail = 2\n}\n\
                                 service pop3 {\n  service_count = 1000\n}";
 
 fn number(variable: &str) -> Option<usize> {
