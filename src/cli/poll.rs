@@ -10,11 +10,11 @@ use crate::classify::Rules;
 use crate::config::{Config, Delivery, Mailbox};
 use crate::event::run::kinds;
 use crate::ledger::{FileLedger, Ledger, MemoryLedger};
-use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Observer, Records, RunReport, Worker, run};
+use crate::pipeline::{Failure, FailureClass, Line, LineSettings, Observer, Records, RunReport, Step, Worker, run};
 use crate::report::Collector;
 #[cfg(feature = "schema-registry")]
 use crate::sink::Framed;
-use crate::sink::{LineSink, Sink, TopicLedger, TransactionalKafka};
+use crate::sink::{LineSink, Measure, Sink, TopicLedger, TransactionalKafka};
 use crate::telemetry::export::{self, Ended};
 use crate::telemetry::{KafkaWatch, Metrics, RunEnded};
 use chrono::Utc;
@@ -270,7 +270,9 @@ pub(super) async fn sink(
     let plain = kafka(config, Some(Arc::new(move |statistics| watch.note(statistics)))).await?;
     let (sink, ledger): (Arc<dyn Sink>, Option<Arc<dyn Ledger>>) = match (config.delivery, config.ledger_topic()) {
         (Delivery::ExactlyOnce, Some(topic)) => {
-            let both = Arc::new(TransactionalKafka::new(config, topic, plain, Utc::now));
+            let meter = metrics.meter();
+            let measure: Measure = Arc::new(move |mails, work| meter.share(Step::Publish, mails, work));
+            let both = Arc::new(TransactionalKafka::new(config, topic, plain, Utc::now, measure));
             (Arc::clone(&both) as _, Some(both))
         }
         (_, Some(topic)) => {

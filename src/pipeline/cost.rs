@@ -29,12 +29,22 @@ pub enum Step {
     Event,
     /// The events as records.
     Encode,
+    /// Records and what the ledger remembers with them, handed to Kafka's client in one transaction.
+    Publish,
 }
 
 impl Step {
     /// All of them, in the order in which a mail flows.
-    pub const ALL: [Self; 7] =
-        [Self::Fetch, Self::Digest, Self::Parse, Self::Classify, Self::Authenticate, Self::Event, Self::Encode];
+    pub const ALL: [Self; 8] = [
+        Self::Fetch,
+        Self::Digest,
+        Self::Parse,
+        Self::Classify,
+        Self::Authenticate,
+        Self::Event,
+        Self::Encode,
+        Self::Publish,
+    ];
 
     /// The name, as a label has it.
     #[must_use]
@@ -47,6 +57,7 @@ impl Step {
             Self::Authenticate => "authenticate",
             Self::Event => "event",
             Self::Encode => "encode",
+            Self::Publish => "publish",
         }
     }
 }
@@ -76,6 +87,16 @@ impl Meter {
     pub fn next(&self) -> Stopwatch<'_> {
         let inner = self.0.as_deref();
         Stopwatch(inner.filter(|inner| inner.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(ONE_IN)))
+    }
+
+    /// Does what many mails have done together. Each has its share of what it takes, and as many are counted as of the
+    /// other steps.
+    pub fn share(&self, step: Step, mails: usize, work: impl FnOnce()) {
+        let (Some(inner), Ok(mails @ 1..)) = (self.0.as_deref(), u32::try_from(mails)) else { return work() };
+        let begun = (inner.clock)();
+        work();
+        let each = (inner.clock)().saturating_sub(begun) / mails;
+        (0..u64::from(mails).div_ceil(ONE_IN)).for_each(|_| (inner.tell)(step, each));
     }
 }
 
@@ -146,6 +167,17 @@ mod tests {
         meter.next().measure(Step::Encode, || run(3));
         assert_eq!(*told.lock().expect("no panic"), [(Step::Parse, 0), (Step::Parse, 0), (Step::Encode, 3)]);
         assert_eq!(Meter::default().next().measure(Step::Parse, || 7), 7);
+    }
+
+    #[test]
+    fn what_mails_have_done_together_is_shared_out() {
+        let (meter, told) = meter();
+        meter.share(Step::Publish, 20, || run(40));
+        meter.share(Step::Publish, 0, || run(40));
+        assert_eq!(*told.lock().expect("no panic"), [(Step::Publish, 2), (Step::Publish, 2)]);
+        let mut done = false;
+        Meter::default().share(Step::Publish, 1, || done = true);
+        assert!(done);
     }
 
     #[test]

@@ -169,6 +169,7 @@ pub struct Line {
     settings: LineSettings,
     /// It was said that answers cannot be written down.
     record_failed: AtomicBool,
+    prepared: AtomicBool,
 }
 
 impl Line {
@@ -194,7 +195,18 @@ impl Line {
             published_headers,
             settings,
             record_failed: AtomicBool::new(false),
+            prepared: AtomicBool::new(false),
         })
+    }
+
+    /// Has a thread beside make what finds the rules, before the first mail needs it. Nobody waits for it, and only the
+    /// first call does anything.
+    pub fn prepare(&self) {
+        if !self.prepared.swap(true, Ordering::Relaxed) {
+            let rules = Arc::clone(&self.rules);
+            // Without a thread the first mail makes it.
+            drop(std::thread::Builder::new().name("rules".to_owned()).spawn(move || rules.prepare()));
+        }
     }
 
     /// The rules that judge.

@@ -55,6 +55,9 @@ pub(super) async fn session(
         let mut client = enter(worker, mailbox, pass).await?;
         worker.tell(|o| o.took(Station::Enter, begun.elapsed()));
         let listed = without_doubles(client.list().await?);
+        if !listed.is_empty() {
+            worker.line.prepare();
+        }
         // Not before the login: reading a ledger may fence whoever holds the mailbox.
         let known = read_ledger(worker, &mailbox.name, listed.is_empty()).await?;
         Ok::<_, Broken>((client, listed, known))

@@ -28,7 +28,7 @@ pub use registry::{Framed, Registry, RegistryError, Wanted, wanted_schemas};
 pub use routing::Topics;
 pub use topic_ledger::TopicLedger;
 pub use topics::{Purpose, TopicFacts, create_topics, judge, settings_of, wanted};
-pub use transaction::TransactionalKafka;
+pub use transaction::{Measure, TransactionalKafka};
 
 use crate::event::DeadReason;
 use crate::ledger::Done;

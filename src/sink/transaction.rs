@@ -27,6 +27,9 @@ const TRIES: usize = 5;
 const SOCKET_MS: &str = "30000";
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Does what so many mails have done together, and measures it.
+pub type Measure = Arc<dyn Fn(usize, &mut dyn FnMut()) + Send + Sync>;
+
 /// Publishes and remembers in one step.
 pub struct TransactionalKafka(Arc<Shared>);
 
@@ -39,6 +42,7 @@ struct Shared {
     members: Mutex<HashMap<String, Arc<Mutex<Member>>>>,
     handle: Handle,
     clock: fn() -> DateTime<Utc>,
+    measure: Measure,
 }
 
 /// A mailbox's producer.
@@ -121,9 +125,16 @@ enum Trouble {
 }
 
 impl TransactionalKafka {
-    /// A sink and ledger with these settings; the brokers are not asked yet. To be called within a runtime.
+    /// A sink and ledger with these settings; the brokers are not asked yet. `measure` does each batch. To be called within
+    /// a runtime.
     #[must_use]
-    pub fn new(config: &Config, ledger_topic: &str, plain: KafkaSink, clock: fn() -> DateTime<Utc>) -> Self {
+    pub fn new(
+        config: &Config,
+        ledger_topic: &str,
+        plain: KafkaSink,
+        clock: fn() -> DateTime<Utc>,
+        measure: Measure,
+    ) -> Self {
         Self(Arc::new(Shared {
             plain,
             kafka: config.kafka.clone(),
@@ -132,6 +143,7 @@ impl TransactionalKafka {
             members: Mutex::default(),
             handle: Handle::current(),
             clock,
+            measure,
         }))
     }
 }
@@ -144,7 +156,12 @@ impl Sink for TransactionalKafka {
     fn deliver(&self, mailbox: &str, batch: Vec<Parcel>) -> Publication<'_> {
         let (shared, mailbox, count) = (Arc::clone(&self.0), mailbox.to_owned(), batch.len());
         // A commit blocks.
-        let task = tokio::task::spawn_blocking(move || shared.deliver(&mailbox, &batch));
+        let task = tokio::task::spawn_blocking(move || {
+            let mails = batch.iter().filter(|parcel| !parcel.records.is_empty()).count();
+            let mut outcomes = Vec::new();
+            (shared.measure)(mails, &mut || outcomes = shared.deliver(&mailbox, &batch));
+            outcomes
+        });
         Box::pin(async move { task.await.unwrap_or_else(|error| vec![Outcome::Failed(error.to_string()); count]) })
     }
 

@@ -3,13 +3,15 @@
 //! TOML is for people, and to read 3 MB of it, to fold every phrase and to see what a thousand patterns need takes longer
 //! than a usual run. All of that depends on nothing but the files, so it is done once, here, and packed in three kinds
 //! of tables under zstd: what follows from each rule, which every run reads; for each field what finds its rules (see
-//! `recipe`), read when a text of that field comes; and the rules whole, for those who list them. They are JSON, with
-//! octets behind it where that would take long to read. A file that is no TOML ends the build; what only a rule's types
-//! can tell, a test finds.
+//! `recipe`), read when a text of that field comes; and the rules whole, for those who list them. They are JSON only where
+//! that does not take long to read. A file that is no TOML ends the build; what only a rule's types can tell, a test
+//! finds.
 
 // Of each only what makes a recipe is needed here.
 #[allow(dead_code)]
 mod folded;
+#[allow(dead_code)]
+mod head;
 mod literals;
 #[allow(dead_code)]
 mod packed;
@@ -24,6 +26,8 @@ mod ways;
 #[allow(dead_code)]
 mod words;
 
+use head::RuleHead;
+use md5::{Digest, Md5};
 use recipe::{Recipe, Wanted};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -86,8 +90,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let pack = |name: &str, table: &[u8]| fs::write(out.join(name), zstd::bulk::compress(table, LEVEL)?);
     let whole = serde_json::to_vec(&rules)?;
-    let heads: Vec<_> = rules.into_iter().zip(&looks).map(|(rule, looks)| head(rule, looks)).collect();
-    pack("heads.zst", &serde_json::to_vec(&heads)?)?;
+    let version = hex(&Md5::digest(&whole));
+    let heads =
+        rules.into_iter().zip(&looks).map(|(rule, looks)| head_of(rule, looks)).collect::<Result<Vec<_>, _>>()?;
+    pack("heads.zst", &head::pack(&heads))?;
     let mut keys: BTreeMap<(Table, Field), Vec<Wanted<'_>>> = BTreeMap::new();
     for (rule, looks) in looks.iter().enumerate() {
         for &field in &looks.fields {
@@ -119,19 +125,25 @@ fn main() -> Result<(), Box<dyn Error>> {
          pub(super) const HEADS: &[u8] = include_bytes!(\"heads.zst\");\n\
          pub(super) const WHOLE: &[u8] = include_bytes!(\"whole.zst\");\n\
          pub(super) const WHOLE_HELP: &[u8] = include_bytes!({name:?});\n\
-         pub(super) const WHOLE_LENGTH: usize = {length};"
+         pub(super) const WHOLE_LENGTH: usize = {length};\n\
+         pub(super) const VERSION: &str = {version:?};"
     )?;
     fs::write(out.join("rules.rs"), code)?;
     Ok(())
 }
 
 /// What follows from a rule.
-fn head(mut rule: Map<String, Value>, looks: &Looks) -> Map<String, Value> {
+fn head_of(mut rule: Map<String, Value>, looks: &Looks) -> serde_json::Result<RuleHead> {
     for key in ["any", "with", "without", "pattern", "example", "source"] {
         rule.remove(key);
     }
     rule.insert("anchored".to_owned(), Value::Bool(looks.wanted(0).is_anchored()));
-    rule
+    serde_json::from_value(Value::Object(rule))
+}
+
+/// Tells one set of rules from another; no secret depends on it.
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The rule files of a folder, by name.

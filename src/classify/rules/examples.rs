@@ -1,7 +1,8 @@
 //! Whether rules do what they say: each example must hit its own rule, and nothing that counts more must speak
 //! against it.
 
-use super::rule::{Facts, Rule};
+use super::head::Facts;
+use super::rule::Rule;
 use super::{Field, Match, Rules, Table, most};
 use std::fmt;
 

@@ -27,6 +27,7 @@
 mod candidates;
 mod examples;
 mod folded;
+mod head;
 mod literals;
 mod matcher;
 mod nfa;
@@ -43,8 +44,9 @@ mod words;
 
 pub use examples::RuleFault;
 pub use folded::Folded;
+pub use head::{Facts, RuleHead, When};
 pub use reader::Reader;
-pub use rule::{Facts, Rule, RuleHead, When};
+pub use rule::Rule;
 pub use shadow::Shadow;
 pub use table::{Field, Table};
 
@@ -110,6 +112,15 @@ struct Matchers {
     users: OnceLock<Matcher>,
 }
 
+impl Matchers {
+    /// That of the program's rules.
+    fn programs(&self) -> Option<&Matcher> {
+        // That each is readable is a test's.
+        let made = || self.recipe.and_then(|packed| recipe(packed).ok()).map(Matcher::new);
+        self.programs.get_or_init(made).as_ref()
+    }
+}
+
 /// A rule by its number, and where its words stand in the folded text.
 #[derive(Debug, Clone, Copy)]
 struct Where {
@@ -158,7 +169,8 @@ impl Rules {
     /// # Errors
     /// With everything that is wrong with the files.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let (mut heads, _): (Vec<RuleHead>, _) = unpacked(embedded::HEADS)?;
+        let octets = decompressed(embedded::HEADS).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+        let mut heads = head::read(&octets).ok_or_else(cut_off)?;
         let mut users = BTreeMap::new();
         if !files.is_empty() {
             let mut place: HashMap<String, usize> = heads.iter().map(|r| r.id.clone()).zip(0..).collect();
@@ -200,7 +212,7 @@ impl Rules {
             }
         }
         let mut digester = crate::message::Digester::default();
-        digester.update(embedded::WHOLE);
+        digester.update(embedded::VERSION.as_bytes());
         for rule in users.values() {
             digester.update(serde_json::to_string(rule).unwrap_or_default().as_bytes());
         }
@@ -216,12 +228,19 @@ impl Rules {
             let wanted = || both.numbers.iter().filter_map(|at| Some(self.users.get(at)?.wanted(*at)));
             both.users.get_or_init(|| Matcher::new(Recipe::of(wanted())))
         });
-        let programs = both.and_then(|both| {
-            // That each is readable is a test's.
-            let made = || both.recipe.and_then(|packed| recipe(packed).ok()).map(Matcher::new);
-            both.programs.get_or_init(made).as_ref()
-        });
+        let programs = both.and_then(Matchers::programs);
         users.map(|matcher| (true, matcher)).into_iter().chain(programs.map(|matcher| (false, matcher)))
+    }
+
+    /// Makes all at once that finds the program's rules, which is otherwise made by the first text of each field: some 20 ms
+    /// of a processor, which are better spent while mails are waited for. The largest come first: what is asked for
+    /// meanwhile is likely another.
+    pub fn prepare(&self) {
+        let mut all: Vec<&Matchers> = self.matchers.values().collect();
+        all.sort_by_key(|matchers| std::cmp::Reverse(matchers.recipe.map_or(0, <[u8]>::len)));
+        for matchers in all {
+            matchers.programs();
+        }
     }
 
     /// Whether a matcher's rule is no more: the user's stands in its place.
@@ -267,7 +286,7 @@ impl Rules {
     /// with its first place.
     #[must_use]
     pub fn matches(&self, table: Table, field: Field, text: &str) -> Vec<Match<'_>> {
-        self.matches_folded(table, field, &Folded::new(head(field, text)))
+        self.matches_folded(table, field, &Folded::new(beginning(field, text)))
     }
 
     /// The same for a text that was folded before.
@@ -392,8 +411,11 @@ fn decompressed(packed: &[u8]) -> std::io::Result<Vec<u8>> {
 
 fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
     let (recipe, behind): (Recipe, _) = unpacked(packed)?;
-    let cut_off = || RuleError::Embedded(serde::de::Error::custom("a recipe is cut off"));
     recipe.with(behind).ok_or_else(cut_off)
+}
+
+fn cut_off() -> RuleError {
+    RuleError::Embedded(serde::de::Error::custom("they are cut off"))
 }
 
 /// The rules that are part of the program, as they stand in TOML.
@@ -407,7 +429,7 @@ fn whole() -> Result<Vec<Rule>, RuleError> {
 }
 
 /// What rules look at of a text: a longer header is an attack.
-fn head(field: Field, text: &str) -> &str {
+fn beginning(field: Field, text: &str) -> &str {
     let long = matches!(field, Field::Body | Field::Copy | Field::Diagnostic);
     text.get(..text.floor_char_boundary(if long { text.len() } else { HEADER })).unwrap_or_default()
 }

@@ -6,7 +6,7 @@
 
 use super::folded::Folded;
 use super::table::{Field, Table};
-use super::{Match, Rules, head, leader, most};
+use super::{Match, Rules, beginning, leader, most};
 use std::cell::RefCell;
 
 /// Octets of a folded text that are looked at.
@@ -44,7 +44,7 @@ impl<'r> Reader<'r> {
     /// See [`Rules::matches`].
     #[must_use]
     pub fn matches(&self, table: Table, field: Field, text: &str) -> Vec<Match<'r>> {
-        let text = head(field, text);
+        let text = beginning(field, text);
         self.of(table, field, false, text, || Folded::new(text), usize::MAX)
     }
 

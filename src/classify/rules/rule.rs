@@ -1,6 +1,7 @@
 //! One rule, as it stands in TOML, and what is wrong with one that cannot be.
 
 use super::folded::Folded;
+use super::head::{RuleHead, When, certain};
 use super::pattern;
 use super::recipe::{Wanted, opened};
 use super::table::{Field, Table};
@@ -45,62 +46,6 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// What must hold besides for a rule to fire. Of each list any one; an empty list asks nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct When {
-    /// Who received: by the name of the server that answered, else by the recipient's domain. A rule that asks for it
-    /// counts more than any that does not: providers use common words in ways of their own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub provider: Vec<String>,
-    /// Enhanced status codes: `5.7.1`, `x.7.1` (of any class), `5.7.` (all that begin so), `5.7.6??` (any digits).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub status: Vec<String>,
-    /// Reply codes: `550`, or `5` for all of that class.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub smtp: Vec<u16>,
-    /// The command that was answered: CONNECT, EHLO, HELO, MAIL, RCPT, DATA.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-}
-
-/// What is known besides the text.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'f> {
-    pub provider: Option<&'f str>,
-    pub status: Option<&'f str>,
-    pub smtp: Option<u16>,
-    pub command: Option<&'f str>,
-}
-
-impl When {
-    pub(super) fn is_empty(&self) -> bool {
-        self.provider.is_empty() && self.status.is_empty() && self.smtp.is_empty() && self.command.is_empty()
-    }
-
-    /// Whether all that is asked for is so.
-    pub(super) fn holds(&self, facts: &Facts<'_>) -> bool {
-        let one_of = |list: &[String], value: Option<&str>| {
-            list.is_empty() || value.is_some_and(|v| list.iter().any(|l| l.eq_ignore_ascii_case(v)))
-        };
-        one_of(&self.provider, facts.provider)
-            && (self.smtp.is_empty() || facts.smtp.is_some_and(|c| self.smtp.iter().any(|s| *s == c || *s == c / 100)))
-            && one_of(&self.command, facts.command)
-            && (self.status.is_empty() || facts.status.is_some_and(|s| self.status.iter().any(|p| is_code(p, s))))
-    }
-}
-
-/// Whether a status is one that a pattern of [`When::status`] means.
-fn is_code(pattern: &str, status: &str) -> bool {
-    let (pattern, status) = match pattern.strip_prefix("x.") {
-        Some(rest) => (rest, status.get(2..).unwrap_or_default()),
-        None => (pattern, status),
-    };
-    let same = |(p, s): (u8, u8)| p == s || (p == b'?' && s.is_ascii_digit());
-    let fits = pattern.bytes().zip(status.bytes()).all(same);
-    fits && if pattern.ends_with('.') { status.len() > pattern.len() } else { status.len() == pattern.len() }
-}
-
 /// One rule, as it stands in TOML.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,10 +81,6 @@ pub struct Rule {
     pub source: String,
 }
 
-fn certain() -> f32 {
-    1.0
-}
-
 /// What a rule may say in TOML.
 pub(super) const KEYS: &[Key] = &[
     Key { name: "id", needed: true, holds: Holds::Text },
@@ -163,25 +104,6 @@ const CONDITIONS: &[Key] = &[
     Key { name: "smtp", needed: false, holds: Holds::Numbers },
     Key { name: "command", needed: false, holds: Holds::Words(|| &COMMANDS) },
 ];
-
-/// What follows from a rule, without what it looks for: all that is needed of most of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RuleHead {
-    /// See [`Rule`].
-    pub id: String,
-    pub table: Table,
-    pub gives: String,
-    #[serde(rename = "in")]
-    pub fields: Vec<Field>,
-    #[serde(default)]
-    pub when: When,
-    #[serde(default)]
-    pub language: Option<String>,
-    #[serde(default = "certain")]
-    pub confidence: f32,
-    /// It speaks of the beginning of a text alone.
-    pub anchored: bool,
-}
 
 impl From<&Rule> for RuleHead {
     fn from(rule: &Rule) -> Self {
@@ -299,7 +221,8 @@ fn is_status(pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONDITIONS, Facts, KEYS, Key, Rule, Table, When, is_code, is_status};
+    use super::super::head::is_code;
+    use super::{CONDITIONS, KEYS, Key, Rule, Table, When, is_status};
     use std::collections::BTreeSet;
 
     /// What is written and what is read know the same keys.
@@ -352,20 +275,5 @@ mod tests {
         for wrong in ["5", "5.7", "5..1", "3.1.1", "5.7.1.2", "5.a.1", ""] {
             assert!(!is_status(wrong), "{wrong}");
         }
-    }
-
-    #[test]
-    fn all_that_is_asked_for_must_hold() {
-        let when = When {
-            provider: vec!["gmail".to_owned()],
-            smtp: vec![550, 552],
-            command: vec!["RCPT".to_owned()],
-            ..When::default()
-        };
-        let facts = Facts { provider: Some("gmail"), smtp: Some(550), command: Some("RCPT"), status: None };
-        assert!(when.holds(&facts));
-        assert!(!when.holds(&Facts { smtp: Some(421), ..facts }));
-        assert!(!when.holds(&Facts { provider: None, ..facts }));
-        assert!(When::default().holds(&Facts::default()));
     }
 }

@@ -1,6 +1,7 @@
 //! Rules that other rules stand in the way of: words that can be written down and never decide.
 
-use super::rule::{Facts, Rule, When};
+use super::head::{Facts, When};
+use super::rule::Rule;
 use super::{Folded, Match, Rules, Table, most};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -59,6 +59,21 @@ pub enum Field {
 }
 
 impl Field {
+    /// Every field.
+    pub const ALL: [Self; 11] = [
+        Self::Subject,
+        Self::Body,
+        Self::Copy,
+        Self::Diagnostic,
+        Self::Domain,
+        Self::Host,
+        Self::From,
+        Self::To,
+        Self::Enhanced,
+        Self::Reply,
+        Self::EnhancedSubject,
+    ];
+
     /// The name as rule files carry it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -80,6 +80,9 @@ pub async fn each<T: Send + 'static>(
     turn: impl Fn(&Judge, Seen) -> T + Send + Sync + 'static,
     mut give: impl FnMut(Result<T, SourceError>) -> ControlFlow<()>,
 ) -> Result<(), tokio::task::JoinError> {
+    if sources.len() > BATCH || sources.iter().map(|source| source.octets()).sum::<u64>() > BATCH_OCTETS as u64 {
+        judge.line.prepare();
+    }
     let (batches, waiting) = mpsc::channel(WAITING);
     let (max, read) = (judge.max, Arc::clone(&counts));
     let reader = tokio::task::spawn_blocking(move || feed(sources, max, &read, &batches));

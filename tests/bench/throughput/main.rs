@@ -103,7 +103,8 @@ fn measure(mailboxes: usize, mails: usize, rounds: usize) {
         let metrics = fs::read_to_string(&file).unwrap_or_default();
         let run = metrics.lines().find_map(|l| l.strip_prefix("reply_ingest_run_duration_seconds_sum ")?.parse().ok());
         print!("{}", used.told(mailboxes * mails, run.unwrap_or_default()));
-        print!("{}", stations::beside(alone, &metrics, used.of_a_mail(mailboxes * mails)));
+        let (all, client) = (used.of_a_mail(mailboxes * mails), used.of_threads("rdk:", mailboxes * mails));
+        print!("{}", stations::beside(alone, &metrics, all, client));
         let left: usize = users.iter().map(|user| dovecot.count(user)).sum();
         assert_eq!(left, 0, "mails are left");
     }

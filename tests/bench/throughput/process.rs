@@ -54,6 +54,12 @@ impl Used {
         micros(self.of_process) / mails as f64
     }
 
+    /// The same of the threads whose names begin so, as far as they were seen.
+    pub fn of_threads(&self, prefix: &str, mails: usize) -> f64 {
+        let threads = self.threads.values().filter(|(name, _)| name.starts_with(prefix));
+        threads.map(|(_, ticks)| micros(*ticks)).sum::<f64>() / mails as f64
+    }
+
     /// One line in all, and one for each sort of thread; `run` is how long the run itself took, in seconds.
     pub fn told(&self, mails: usize, run: f64) -> String {
         let each = |ticks: u64| micros(ticks) / mails as f64;
