@@ -146,3 +146,54 @@ impl DirectProducer {
         std::mem::take(&mut *self.reports()).failed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DirectProducer, Sent};
+    use crate::sink::Record;
+    use rdkafka::ClientConfig;
+    use rdkafka::error::RDKafkaErrorCode;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn record(octets: usize) -> Record {
+        let headers = vec![("ce_id", "1".to_owned())];
+        Record { topic: Arc::from("t"), key: "k".to_owned(), value: vec![b'x'; octets], headers }
+    }
+
+    #[test]
+    fn who_sends_hears_of_each_record_that_failed() {
+        let cluster: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("t", 1, 1).expect("a topic");
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers()).set("message.max.bytes", "2000");
+        let producer = DirectProducer::new(&config).expect("a producer");
+        let (small, large) = (record(100), record(10_000));
+        let ledger = ("m\0u1".to_owned(), None);
+        let all = [
+            Sent::Record(&small),
+            Sent::Record(&large),
+            Sent::Ledger { topic: "t", record: &ledger },
+            Sent::Record(&large),
+        ];
+        let places = |one_by_one| {
+            let failed = producer.send(&all, one_by_one, WAIT);
+            let too_large = |code| code == Some(RDKafkaErrorCode::MessageSizeTooLarge);
+            assert!(failed.iter().all(|(_, error)| too_large(error.rdkafka_error_code())), "{failed:?}");
+            failed.into_iter().map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(places(false), [1, 3]);
+        assert_eq!(places(true), [1], "what is behind the first that failed is not sent");
+        assert_eq!(producer.send(&all[..1], false, WAIT), []);
+        // What a broker refuses is reported as well.
+        cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD]);
+        let failed = producer.send(&all[2..3], false, WAIT);
+        let codes: Vec<_> = failed.iter().map(|(at, error)| (*at, error.rdkafka_error_code())).collect();
+        assert_eq!(codes, [(0, Some(RDKafkaErrorCode::InvalidRecord))]);
+    }
+}
