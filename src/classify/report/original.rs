@@ -118,8 +118,7 @@ fn undecorated(line: &str) -> (&str, &str) {
 }
 
 fn header_name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once(':')?;
-    let name = name.trim_end();
+    let name = line.get(..memchr::memchr(b':', line.as_bytes())?)?.trim_end();
     let plain = !name.is_empty()
         && name.len() <= 76
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));

@@ -63,7 +63,13 @@ impl Ways {
         let before = (set as usize).checked_sub(1).and_then(|before| self.sets.get(before));
         let from = before.map_or(0, |(_, end)| *end as usize);
         let to = self.sets.get(set as usize).map_or(from, |(_, end)| *end as usize);
-        self.words.get(from..to).unwrap_or_default().split_terminator(END)
+        let mut rest = self.words.get(from..to).unwrap_or_default();
+        // What std splits by is looked for in a slower way.
+        std::iter::from_fn(move || {
+            let (word, behind) = memchr::memchr(END as u8, rest.as_bytes()).and_then(|at| rest.split_at_checked(at))?;
+            rest = behind.get(END.len_utf8()..)?;
+            Some(word)
+        })
     }
 
     /// In numbers of seven bits an octet, and the words.
