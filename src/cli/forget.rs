@@ -4,7 +4,7 @@ use super::Exit;
 use super::exit::{configuration, fail};
 use crate::archive::{Archive, ArchiveError, Reference};
 use crate::auth::dns::RecordStore;
-use crate::config::{self, Config, Secrets};
+use crate::config::{self, Config, Logins, Secrets};
 use crate::event::{AddressMode, Party, partition_key};
 use crate::message::{Address, Mail, Mentions, to_crlf};
 use crate::pipeline::{Failure, FailureClass, policy};
@@ -45,7 +45,7 @@ fn address(text: &str) -> Result<Address, String> {
 }
 
 pub async fn main(args: Args) -> Exit {
-    let secrets = Secrets::RequiredFor { mailboxes: false, kafka: false };
+    let secrets = Secrets::RequiredFor { mailboxes: Logins::None, kafka: false };
     let config = match config::load_for(&args.config, secrets) {
         Ok(config) => config,
         Err(error) => return configuration(&error),

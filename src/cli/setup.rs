@@ -5,8 +5,8 @@ use super::exit::{configuration, fail, refused};
 use super::shard::Shard;
 use crate::auth::dns::{Cached, Resolver, Retried, Retries, SystemResolver};
 use crate::classify::Rules;
-use crate::config::{self, Config, Mailbox};
-use crate::mistake::hint;
+use crate::config::{self, Config, ConfigError, Logins, Mailbox, Secrets};
+use crate::mistake::{Mistake, hint};
 use crate::pipeline::{Failure, FailureClass};
 use crate::sink::{KafkaError, KafkaFacts, KafkaSink, Purpose, Watch, judge, settings_of, wanted};
 use crate::telemetry::{Measured, Metrics};
@@ -54,10 +54,32 @@ impl Selection {
 
     /// Reads the configuration alone.
     pub fn configured(&self) -> Result<(Config, Vec<Arc<Mailbox>>), Exit> {
-        let mut config = config::load(&self.config).map_err(|error| configuration(&error))?;
+        let (mut config, _) = self.read()?;
         self.own_ledger(&mut config)?;
         let mailboxes = self.mailboxes(&config)?;
         Ok((config, mailboxes))
+    }
+
+    /// Reads the configuration, and its warnings. Nothing has to be known of the logins to mailboxes that are not meant.
+    pub fn read(&self) -> Result<(Config, Vec<Mistake>), Exit> {
+        self.read_for(self.shard()?).map_err(|error| configuration(&error))
+    }
+
+    /// The same, with the shard that this process is.
+    pub fn read_for(&self, shard: Option<Shard>) -> Result<(Config, Vec<Mistake>), ConfigError> {
+        let read = |secrets| config::check_file(&self.config, &config::environment(), secrets);
+        if self.mailbox.is_empty() && shard.is_none() {
+            return read(Secrets::Required);
+        }
+        let (look, _) = read(Secrets::RequiredFor { mailboxes: Logins::None, kafka: true })?;
+        let meant = |(at, mailbox)| self.is_meant(mailbox, shard).then_some(at);
+        let places: Vec<usize> = look.mailboxes.iter().enumerate().filter_map(meant).collect();
+        read(Secrets::RequiredFor { mailboxes: Logins::Of(&places), kafka: true })
+    }
+
+    fn is_meant(&self, mailbox: &Mailbox, shard: Option<Shard>) -> bool {
+        (self.mailbox.is_empty() || self.mailbox.contains(&mailbox.name))
+            && shard.is_none_or(|shard| shard.has(&mailbox.name))
     }
 
     /// The mailboxes that were meant.
@@ -73,9 +95,8 @@ impl Selection {
         let selected: Vec<Arc<Mailbox>> = config
             .mailboxes
             .iter()
-            .filter(|m| names.is_empty() || names.contains(&m.name))
-            .filter(|m| shard.is_none_or(|shard| shard.has(&m.name)))
-            .map(|m| Arc::new(m.clone()))
+            .filter(|mailbox| self.is_meant(mailbox, shard))
+            .map(|mailbox| Arc::new(mailbox.clone()))
             .collect();
         if let Some(shard) = shard {
             tracing::info!(%shard, mailboxes = selected.len(), of = config.mailboxes.len(), "the mailboxes of a shard");
@@ -84,7 +105,7 @@ impl Selection {
     }
 
     /// The shard that this process is.
-    fn shard(&self) -> Result<Option<Shard>, Exit> {
+    pub fn shard(&self) -> Result<Option<Shard>, Exit> {
         let Some(count) = self.shards else { return Ok(self.shard) };
         let wrong = |problem: String| {
             complain!("error: {problem}");

@@ -38,24 +38,43 @@ impl ConfigError {
 
 /// What it means that a file with a secret, or an environment variable, is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrets {
+pub enum Secrets<'a> {
     /// A mistake: the configuration is to be used.
     Required,
     /// The same, except for what mailboxes and Kafka are reached by, where these are not connected to: a placeholder
     /// takes its place. What events are made with is required.
-    RequiredFor { mailboxes: bool, kafka: bool },
+    RequiredFor { mailboxes: Logins<'a>, kafka: bool },
     /// A warning, and a placeholder takes its place: the configuration is only looked at, perhaps
     /// on another machine. Do not connect with it.
     MayBeMissing,
 }
 
-impl Secrets {
+/// Which mailboxes are logged in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logins<'a> {
+    All,
+    None,
+    /// Those at these places of the configuration's list.
+    Of(&'a [usize]),
+}
+
+impl Logins<'_> {
+    fn are_to(self, at: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Of(places) => places.contains(&at),
+        }
+    }
+}
+
+impl Secrets<'_> {
     /// Whether nothing asks for the setting at `path`.
     pub(super) fn are_idle(self, path: &Setting) -> bool {
         let Self::RequiredFor { mailboxes, kafka } = self else { return false };
         match path.steps() {
-            [Step::Key(list), Step::Item(_), Step::Key(setting), ..] if list == "mailboxes" => {
-                !mailboxes
+            [Step::Key(list), Step::Item(at), Step::Key(setting), ..] if list == "mailboxes" => {
+                !mailboxes.are_to(*at)
                     && matches!(setting.as_str(), "host" | "port" | "username" | "password" | "password_file" | "oauth")
             }
             [Step::Key(section), ..] if section == "kafka" => !kafka,
@@ -76,7 +95,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_for(path: &Path, secrets: Secrets) -> Result<Config, ConfigError> {
+pub fn load_for(path: &Path, secrets: Secrets<'_>) -> Result<Config, ConfigError> {
     check_file(path, &environment(), secrets).map(|(config, _)| config)
 }
 
@@ -104,7 +123,7 @@ pub fn parse(text: &str, path: &Path, env: &HashMap<String, String>) -> Result<C
 pub fn check_file(
     path: &Path,
     env: &HashMap<String, String>,
-    secrets: Secrets,
+    secrets: Secrets<'_>,
 ) -> Result<(Config, Vec<Mistake>), ConfigError> {
     let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     match std::str::from_utf8(&bytes) {
@@ -129,7 +148,7 @@ pub fn check_text(
     text: &str,
     path: &Path,
     env: &HashMap<String, String>,
-    secrets: Secrets,
+    secrets: Secrets<'_>,
 ) -> Result<(Config, Vec<Mistake>), ConfigError> {
     let refused = |mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes };
     let mut found = Findings::default();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 const MAX_FILE: u64 = 512 * 1024 * 1024;
 
 /// Reads the files that `config` names.
-pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &mut Findings) {
+pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets<'_>, found: &mut Findings) {
     let list = Path::default().key("correlators");
     let items = found.items(&list, config.correlators.len());
     for (item, correlator) in items.iter().zip(&mut config.correlators) {

@@ -25,7 +25,7 @@ mod units;
 mod value;
 
 pub use crate::mistake::Mistake;
-pub use load::{ConfigError, Secrets, check_file, check_text, environment, load, load_for, parse};
+pub use load::{ConfigError, Logins, Secrets, check_file, check_text, environment, load, load_for, parse};
 pub use model::*;
 pub use secret::Secret;
 pub use units::{Octets, Share, Span};

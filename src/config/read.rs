@@ -56,7 +56,7 @@ impl Findings {
     }
 
     /// A secret or a variable without a value: a mistake, or a warning where that is allowed.
-    pub(super) fn absent(&mut self, secrets: Secrets, mistake: Mistake, path: Path) {
+    pub(super) fn absent(&mut self, secrets: Secrets<'_>, mistake: Mistake, path: Path) {
         match secrets {
             _ if secrets.are_idle(&path) => {}
             Secrets::Required | Secrets::RequiredFor { .. } => self.mistakes.push(mistake),
@@ -124,15 +124,15 @@ impl de::Error for Fault {
 pub(super) struct Reader<'t> {
     pub tree: &'t Tree,
     env: &'t HashMap<String, String>,
-    secrets: Secrets,
+    secrets: Secrets<'t>,
     found: RefCell<Findings>,
 }
 
 /// Reads the settings out of `tree`, as far as that goes. There is at least one mistake when they are `None`.
-pub(super) fn read(
-    tree: &Tree,
-    env: &HashMap<String, String>,
-    secrets: Secrets,
+pub(super) fn read<'t>(
+    tree: &'t Tree,
+    env: &'t HashMap<String, String>,
+    secrets: Secrets<'t>,
     found: Findings,
 ) -> (Option<Config>, Findings) {
     let reader = Reader { tree, env, secrets, found: RefCell::new(found) };

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 const MAX_SECRET: u64 = 64 * 1024;
 
 /// Reads the files that `config` names into its secrets.
-pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &mut Findings) {
+pub(super) fn read<'f>(config: &mut Config, tree: &'f Tree, secrets: Secrets<'f>, found: &'f mut Findings) {
     let mut files = Files { tree, secrets, found };
     let root = Path::default();
     let list = root.key("mailboxes");
@@ -56,7 +56,7 @@ pub(super) fn read(config: &mut Config, tree: &Tree, secrets: Secrets, found: &m
 
 struct Files<'f> {
     tree: &'f Tree,
-    secrets: Secrets,
+    secrets: Secrets<'f>,
     found: &'f mut Findings,
 }
 

@@ -1,7 +1,7 @@
 //! The configuration: the files in config/ load, mistakes are named with their place.
 
 use proptest::prelude::*;
-use reply_ingest::config::{self, Retention, Secrets, Start, Tls, TokenSource};
+use reply_ingest::config::{self, Logins, Retention, Secrets, Start, Tls, TokenSource};
 use reply_ingest::event::Kind;
 use std::collections::HashMap;
 use std::path::Path;
@@ -609,10 +609,12 @@ fn what_nobody_connects_to_needs_no_secret() {
     let [key, host, mailbox] = ["privacy.hash_key", "mailbox a: host", "mailbox a: password"];
     let file = "kafka.sasl_password_file";
     for (mailboxes, kafka, missing) in [
-        (false, false, vec![key]),
-        (true, false, vec![host, mailbox, key]),
-        (false, true, vec![file, key]),
-        (true, true, vec![file, host, mailbox, key]),
+        (Logins::None, false, vec![key]),
+        (Logins::All, false, vec![host, mailbox, key]),
+        (Logins::Of(&[0]), false, vec![host, mailbox, key]),
+        (Logins::Of(&[1]), false, vec![key]),
+        (Logins::None, true, vec![file, key]),
+        (Logins::All, true, vec![file, host, mailbox, key]),
     ] {
         let secrets = Secrets::RequiredFor { mailboxes, kafka };
         let error = config::check_text(&text, Path::new("t.yaml"), &HashMap::new(), secrets).expect_err("a key");

@@ -121,6 +121,33 @@ fn a_replay_of_files_asks_for_no_password() {
 }
 
 #[test]
+fn who_works_on_some_mailboxes_needs_no_secret_of_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = crate::scripted::Server::start(&[b"Subject: x\r\n\r\ny\r\n".to_vec()]);
+    let config = folder.path().join("c.yaml").display().to_string();
+    let text = format!(
+        "kafka: {{brokers: [\"127.0.0.1:1\"], topic: t}}\nauth: {{enabled: false}}\nmailboxes:\n\
+         \x20 - {{name: a, host: 127.0.0.1, port: {}, tls: none, username: r, password: {}}}\n\
+         \x20 - name: b\n    host: ${{TEST_NOT_SET}}\n    username: r\n    password_file: /nowhere/b\n",
+        server.port(),
+        crate::scripted::PASSWORD,
+    );
+    fs::write(&config, text).expect("writes");
+    let polled = run(&["poll", "--dry-run", "--config", &config, "--mailbox", "a"]);
+    assert!(polled.status.success() && stdout(&polled).contains("/mailboxes/a"), "{}", stderr(&polled));
+    for args in [&["--mailbox", "b"][..], &["--mailbox", "a", "--mailbox", "b"], &[]] {
+        let output = run(&[&["poll", "--dry-run", "--config", &config][..], args].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{args:?}: {said}");
+        assert!(said.contains("TEST_NOT_SET is not set") && said.contains("/nowhere/b"), "{args:?}: {said}");
+    }
+    // Between them two shards have both.
+    let codes =
+        ["0/2", "1/2"].map(|shard| run(&["poll", "--dry-run", "--config", &config, "--shard", shard]).status.code());
+    assert_eq!(codes.iter().filter(|code| **code == Some(78)).count(), 1, "{codes:?}");
+}
+
+#[test]
 fn whoever_has_seen_enough_of_a_dry_run_may_close_the_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = crate::scripted::Server::start(&[b"Subject: x\r\n\r\ny\r\n".to_vec()]);

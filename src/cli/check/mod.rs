@@ -48,10 +48,15 @@ pub struct Args {
 }
 
 pub async fn main(args: Args) -> Exit {
-    let secrets = if args.config_only { Secrets::MayBeMissing } else { Secrets::Required };
-    let (mut config, warnings) = match config::check_file(&args.selection.config, &config::environment(), secrets) {
+    let checked = if args.config_only {
+        let checked = config::check_file(&args.selection.config, &config::environment(), Secrets::MayBeMissing);
+        checked.map_err(|error| configuration(&error))
+    } else {
+        args.selection.read()
+    };
+    let (mut config, warnings) = match checked {
         Ok(checked) => checked,
-        Err(error) => return configuration(&error),
+        Err(exit) => return exit,
     };
     let mut section = Section::new(&format!("configuration {}", args.selection.config.display()));
     for warning in &warnings {

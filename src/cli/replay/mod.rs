@@ -13,7 +13,7 @@ use super::setup::{no_mailbox, resolver, rules_of, rules_with};
 use super::{Exit, dead_letters, run_id};
 use crate::auth::dns::{RecordStore, Recorded};
 use crate::classify::Rules;
-use crate::config::{self, Config, Secrets};
+use crate::config::{self, Config, Logins, Secrets};
 use crate::event::Event;
 use crate::event::privacy::Policy;
 use crate::explain::text::Paint;
@@ -143,8 +143,8 @@ pub async fn main(args: Args) -> Exit {
 }
 
 async fn replay(args: Args) -> Result<Exit, Exit> {
-    let secrets =
-        Secrets::RequiredFor { mailboxes: !args.uidl.is_empty(), kafka: args.dead_letters || args.publishing.publish };
+    let logins = if args.uidl.is_empty() { Logins::None } else { Logins::All };
+    let secrets = Secrets::RequiredFor { mailboxes: logins, kafka: args.dead_letters || args.publishing.publish };
     let load = |path: &PathBuf| config::load_for(path, secrets);
     let config = args.config.as_ref().map(load).transpose().map_err(|error| configuration(&error))?;
     let config = config.as_ref();

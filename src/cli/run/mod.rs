@@ -11,7 +11,6 @@ mod http;
 use super::Exit;
 use super::exit::fail;
 use super::setup::{Selection, Setup, rules};
-use crate::config;
 use crate::pipeline::{Failure, FailureClass};
 use crate::telemetry::{Metrics, Reloaded};
 use chrono::Utc;
@@ -176,8 +175,10 @@ async fn reloaded(args: &Args, signals: &mut Signals, metrics: &Metrics) -> Opti
 
 fn read(selection: &Selection) -> Result<Setup, String> {
     let wrong = |error: &dyn std::error::Error| Failure::new(FailureClass::Configuration, error).message;
-    let mut config = config::load(&selection.config).map_err(|error| wrong(&error))?;
-    selection.own_ledger(&mut config).map_err(|_| "there is no such shard".to_owned())?;
+    let no_shard = |_| "there is no such shard".to_owned();
+    let shard = selection.shard().map_err(no_shard)?;
+    let (mut config, _) = selection.read_for(shard).map_err(|error| wrong(&error))?;
+    selection.own_ledger(&mut config).map_err(no_shard)?;
     let mailboxes = selection.mailboxes(&config).map_err(|_| "it lacks a mailbox named by --mailbox".to_owned())?;
     let rules = rules(&config).map_err(|failure| failure.message)?;
     Ok(Setup { config, mailboxes, rules })
