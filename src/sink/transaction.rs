@@ -3,6 +3,9 @@
 //! Each mailbox has a producer of its own, with a `transactional.id` made of its name: `init_transactions` fences
 //! whoever worked on the mailbox before, and comes before the ledger is read. What a fenced worker does after that is
 //! refused by the brokers. A fenced mailbox stays fenced for the run: a new producer would fence the other in turn.
+//!
+//! Two things need no transaction. A mailbox in which nothing lies is only looked at: nothing will be published, so nobody
+//! is fenced. And when a pass ends, what it no longer has to remember is written without one: see `leave`.
 
 use super::direct::{DirectProducer, Reporting, Sent};
 use super::halves::{Lot, Lots};
