@@ -28,7 +28,7 @@ pub fn text_of<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'
         decode("iso-2022-jp", text.as_bytes())
     } else if let Some(alias) = alias {
         octets(message, part).and_then(|raw| decode(alias, &raw))
-    } else if is_right(text, declared) {
+    } else if is_right(text.get(..text.floor_char_boundary(MAX)).unwrap_or(text), declared) {
         None
     } else {
         octets(message, part).and_then(|raw| guess(message, &raw))

@@ -196,6 +196,30 @@ fn strict_privacy_leaves_no_address_in_the_event() {
 }
 
 #[test]
+fn a_long_report_is_read_as_a_short_one_where_its_charset_is_not_declared_or_wrong() {
+    let table: [(&str, &str, &[u8]); 2] = [
+        (
+            "=?koi8-r?B?7sUgxM/T1MHXzMXOzw==?=",
+            "text/plain",
+            b"\xd0\xcf\xcc\xd8\xda\xcf\xd7\xc1\xd4\xc5\xcc\xd8 \xce\xc5 \xce\xc1\xca\xc4\xc5\xce",
+        ),
+        ("failure notice", "text/plain; charset=iso-8859-1", "пользователь не найден".as_bytes()),
+    ];
+    for (subject, content_type, said) in table {
+        let head = format!(
+            "Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example.ru\r\nSubject: {subject}\r\n\
+             Content-Type: {content_type}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<ana@example.ru>: "
+        );
+        for lines in [0, 10_000] {
+            let rest = b"\r\n--------------------".repeat(lines);
+            let event = serde_json::to_value(only(judge(&[head.as_bytes(), said, &rest].concat()))).expect("JSON");
+            let category = event.pointer("/data/bounce/category");
+            assert_eq!(category, Some(&Value::from("mailbox_unknown")), "{content_type}, {lines} lines");
+        }
+    }
+}
+
+#[test]
 fn hostile_shapes_end_in_an_event() {
     let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(20_000);
     let parts = format!(

@@ -84,9 +84,7 @@ impl<'a> Sections<'a> {
         if (out.notice.trim().is_empty() || footer)
             && let Some(html) = html
         {
-            let html = part_text(mail, html);
-            let end = html.floor_char_boundary(MAX_NOTICE * 2);
-            out.notice = html::text(html.get(..end).unwrap_or_default());
+            out.notice = html::text(&part_text(mail, html, MAX_NOTICE * 2));
         }
         out.notice.truncate(out.notice.floor_char_boundary(MAX_NOTICE));
         // In a report with parts the original is one of them; in a mail by a person a copy says
@@ -196,11 +194,7 @@ impl<'a> Sections<'a> {
         'x: 'a,
     {
         let bytes = part.bytes();
-        let text = if bytes.len() > MAX_NOTICE {
-            text_of(bytes.get(..MAX_NOTICE).unwrap_or(bytes))
-        } else {
-            part_text(mail, part)
-        };
+        let text = part_text(mail, part, MAX_NOTICE);
         if fields::is_status(&text) {
             self.statuses.push(text_of(bytes));
             return;
@@ -271,13 +265,13 @@ fn starts_line(text: &str, at: usize) -> bool {
     !line.contains(|c: char| c.is_alphanumeric())
 }
 
-/// The text of a part with LF line ends.
-fn part_text<'a, 'x: 'a>(mail: &'a Mail<'x>, part: Part<'a, 'x>) -> Cow<'a, str> {
+/// The text of a part with LF line ends: the first `most` octets of it.
+fn part_text<'a, 'x: 'a>(mail: &'a Mail<'x>, part: Part<'a, 'x>, most: usize) -> Cow<'a, str> {
     match message::text_of(mail.message(), part.inner()) {
         // A multipart without its parts, for one.
-        Cow::Borrowed("") => text_of(part.bytes()),
-        Cow::Borrowed(text) => text_of(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(to_lf(&text)),
+        Cow::Borrowed("") => text_of(part.bytes().get(..most).unwrap_or(part.bytes())),
+        Cow::Borrowed(text) => text_of(text.get(..text.floor_char_boundary(most)).unwrap_or(text).as_bytes()),
+        Cow::Owned(text) => Cow::Owned(to_lf(text.get(..text.floor_char_boundary(most)).unwrap_or(&text))),
     }
 }
 
