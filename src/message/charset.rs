@@ -28,12 +28,20 @@ pub fn text_of<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'
         decode("iso-2022-jp", text.as_bytes())
     } else if let Some(alias) = alias {
         octets(message, part).and_then(|raw| decode(alias, &raw))
-    } else if is_right(text.get(..text.floor_char_boundary(MAX)).unwrap_or(text), declared) {
+    } else if is_right(head(text), declared) {
         None
     } else {
         octets(message, part).and_then(|raw| guess(message, &raw))
     };
     decoded.map_or(Cow::Borrowed(text.as_ref()), Cow::Owned)
+}
+
+/// As much of a text as is decoded again, up to a sign of ASCII: no sequence is cut.
+fn head(text: &str) -> &str {
+    match text.get(..text.floor_char_boundary(MAX)) {
+        Some(head) if head.len() < text.len() => head.trim_end_matches(|c: char| !c.is_ascii()),
+        _ => text,
+    }
 }
 
 /// Names that the decoders do not know.

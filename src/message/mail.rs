@@ -48,7 +48,7 @@ impl<'x> Mail<'x> {
     #[must_use]
     pub fn parse(bytes: &'x [u8]) -> Self {
         let bytes = from_the_header(bytes);
-        let flat = nesting::is_unsafe(bytes) || crowd::has_too_many_parts(bytes);
+        let flat = nesting::is_unsafe(bytes) || crowd::is_crowded(bytes);
         let message = if flat { PARSER.parse_headers(bytes) } else { PARSER.parse(bytes) };
         let message = message.unwrap_or_else(|| no_mail(bytes));
         let lost = message.subject().is_some_and(|s| s.contains('\u{fffd}'));

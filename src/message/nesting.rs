@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 const SMALL: usize = 16 * 1024;
 /// Embedded mails; forwards with more attached mails than this are not seen in the field.
 const MAX_EMBEDDED: usize = 200;
-/// Octets of a Content-Type that are looked at, comments and folding included.
+/// Octets of a type within which it ends, comments and folding included.
 const WINDOW: usize = 400;
 /// Octets around a Content-Type in which its part's header ends; a longer header is not trusted.
 const BLOCK: usize = 32 * 1024;
@@ -36,9 +36,9 @@ pub fn is_unsafe(bytes: &[u8]) -> bool {
     let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
     for (at, line) in lines.filter_map(|at| Some((at, bytes.get(at..)?))) {
         let Some(value) = content_type(line) else { continue };
-        let value = value.get(..value.len().min(WINDOW)).unwrap_or_default();
-        let value = value.split(|b| *b == b';').next().unwrap_or_default();
-        let Some(kind) = embeds.find(field(value)) else { continue };
+        // No type is that long: what hides one behind comments is not looked for.
+        let Some(kind) = kind_in(value) else { return true };
+        let Some(kind) = embeds.find(&kind) else { continue };
         count += 1;
         if count > MAX_EMBEDDED {
             return true;
@@ -52,28 +52,41 @@ pub fn is_unsafe(bytes: &[u8]) -> bool {
     false
 }
 
-/// What follows the field's name, where a line begins with it; white space before it makes it no other field.
+/// What follows the field's name, where a line begins with it. White space within the name and colons before it are nothing
+/// to mail-parser, so they are nothing here.
 fn content_type(line: &[u8]) -> Option<&[u8]> {
-    let line = match line.first()? {
-        b'c' | b'C' => line,
-        b' ' | b'\t' => line.get(line.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count()..)?,
-        _ => return None,
-    };
-    let (name, value) = line.split_at_checked(CONTENT_TYPE.len())?;
-    name.eq_ignore_ascii_case(CONTENT_TYPE).then_some(value)
+    let mut name = CONTENT_TYPE.iter();
+    for (at, octet) in line.iter().enumerate() {
+        match octet {
+            b'\n' => return None,
+            b':' if name.len() == CONTENT_TYPE.len() => {}
+            b':' => return if name.len() == 0 { line.get(at + 1..) } else { None },
+            octet if octet.is_ascii_whitespace() => {}
+            octet if name.next().is_some_and(|known| octet.eq_ignore_ascii_case(known)) => {}
+            _ => return None,
+        }
+    }
+    None
 }
 
-/// The value up to the end of its field: a line end that no white space follows.
-fn field(value: &[u8]) -> &[u8] {
-    let mut from = 0;
-    while let Some(at) = value.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-        let next = value.get(from + at + 1);
-        if !matches!(next, Some(b' ' | b'\t') | None) {
-            return value.get(..from + at).unwrap_or_default();
+/// A type, without comments: up to its parameters or the line end that no white space follows. `None` where that is too
+/// far away.
+fn kind_in(value: &[u8]) -> Option<Vec<u8>> {
+    let mut kind = Vec::new();
+    let mut depth = 0_usize;
+    let mut octets = value.iter().take(WINDOW).enumerate();
+    while let Some((at, octet)) = octets.next() {
+        match octet {
+            b'\n' if !matches!(value.get(at + 1), Some(b' ' | b'\t')) => return Some(kind),
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b'\\' if depth > 0 => drop(octets.next()),
+            b';' if depth == 0 => return Some(kind),
+            octet if depth == 0 => kind.push(*octet),
+            _ => {}
         }
-        from += at + 1;
     }
-    value
+    (value.len() <= WINDOW).then_some(kind)
 }
 
 /// The header block around `at`; `None` when its ends are too far away to be looked for.
@@ -108,9 +121,16 @@ mod tests {
             "Content-Type:\r\n message/rfc822",
             "Content-Type: message/global",
             " Content-Type: message/rfc822",
+            "Content -Type: message/rfc822",
+            ":Content-Type: message/rfc822",
+            "\rContent-Type\t: message/rfc822",
+            "Content-Type: (;) message/rfc822",
+            "Content-Type: (\\);) message/rfc822",
         ] {
             assert!(is_unsafe(level(header).as_bytes()), "{header}");
         }
+        let comment = format!("Content-Type: ({}) message/rfc822", "x".repeat(1_000));
+        assert!(is_unsafe(level(&comment).as_bytes()));
         let inner = base64::engine::general_purpose::STANDARD.encode(level("Content-Type: message/rfc822"));
         for header in [
             "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
@@ -129,6 +149,9 @@ mod tests {
             text.repeat(1_000)
         );
         assert!(!is_unsafe(report.as_bytes()));
+        let named =
+            "Content-Type: application/pdf; name=\"message.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n";
+        assert!(!is_unsafe(named.repeat(1_000).as_bytes()));
         let talk = format!("Content-Type: text/plain\r\n\r\n{}", "the part message/rfc822 of it\r\n".repeat(2_000));
         assert!(!is_unsafe(talk.as_bytes()));
     }

@@ -7,7 +7,7 @@ use crate::config::{Config, Kafka};
 use crate::ledger::shelf::Shelf;
 use crate::ledger::topic::Reading;
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -23,6 +23,8 @@ pub(super) struct Readings {
     /// How many readings have begun.
     begun: AtomicU64,
     kept: Mutex<Option<Kept>>,
+    /// Who asked before. They may have written since: what was read before that is not enough for them.
+    asked: Mutex<HashSet<String>>,
     handle: Handle,
 }
 
@@ -53,6 +55,7 @@ impl Readings {
             owners: config.mailboxes.iter().map(|mailbox| owner(&config.kafka, &mailbox.name)).collect(),
             begun: AtomicU64::default(),
             kept: Mutex::default(),
+            asked: Mutex::default(),
             handle: Handle::current(),
         }
     }
@@ -70,12 +73,14 @@ impl Readings {
         self.reading(owner, true, now)
     }
 
-    /// The same, but what came since the topic was last read may be missing. Blocks.
+    /// The same, but for who asks for the first time what came since the topic was last read may be missing. Blocks.
     pub(super) fn so_far(&self, owner: &str, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
         self.reading(owner, false, now)
     }
 
     fn reading(&self, owner: &str, to_the_end: bool, now: DateTime<Utc>) -> Result<Reading, KafkaError> {
+        let is_new = self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned());
+        let to_the_end = to_the_end || !is_new;
         let before = self.begun.load(Ordering::SeqCst);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.as_mut().filter(|kept| kept.shelf.has(owner)) {

@@ -4,8 +4,9 @@
 //! whoever worked on the mailbox before, and comes before the ledger is read. What a fenced worker does after that is
 //! refused by the brokers. A fenced mailbox stays fenced for the run: a new producer would fence the other in turn.
 //!
-//! Two things need no transaction. A mailbox in which nothing lies is only looked at: nothing will be published, so nobody
-//! is fenced. And when a pass ends, what it no longer has to remember is written without one: see `leave`.
+//! Two things need no transaction. A mailbox in which nothing lies, and of which the ledger expects nothing there, is
+//! only looked at: nothing will be published, so nobody is fenced. And when a pass ends, what it no longer has to remember
+//! is written without one: see `leave`.
 
 use super::direct::{DirectProducer, Reporting, Sent};
 use super::halves::{Lot, Lots};
@@ -58,7 +59,8 @@ struct Member {
     looked: bool,
     /// What was put off until the next transaction, or the end of the pass.
     pending: Vec<LedgerRecord>,
-    /// The tombstones of digests that are too old, for the next transaction: another worker may have renewed them.
+    /// The tombstones of digests that are too old, by the last reading, for a transaction: another worker may have renewed
+    /// them.
     aged: Vec<LedgerRecord>,
 }
 
@@ -71,16 +73,14 @@ enum State {
 }
 
 impl Member {
-    /// What the ledger says, and what is put off and not written yet.
-    fn learn(&mut self, mut reading: Reading) -> Known {
-        for (key, value) in self.pending.iter().chain(&self.aged) {
+    /// What the ledger says, and what is put off and not written yet; and the tombstones of digests that are too old.
+    fn learn(&mut self, mut reading: Reading) -> (Known, Vec<LedgerRecord>) {
+        for (key, value) in &self.pending {
             reading.take(key.as_bytes(), value.as_deref());
         }
-        let (known, old) = reading.finish();
+        let (known, aged) = reading.finish();
         self.entries.clone_from(&known.by_uidl);
-        let more: Vec<LedgerRecord> = old.into_iter().filter(|record| !self.aged.contains(record)).collect();
-        self.aged.extend(more);
-        known
+        (known, aged)
     }
 
     /// Records, and those that were put off; what is written anew counts.
@@ -180,15 +180,23 @@ impl Ledger for TransactionalKafka {
         // Before anything is read.
         drop(self.0.producer(mailbox, &mut member)?);
         let reading = self.0.readings.of(&self.0.owner(mailbox), (self.0.clock)());
-        Ok(member.learn(reading.map_err(LedgerError::Kafka)?))
+        let (known, aged) = member.learn(reading.map_err(LedgerError::Kafka)?);
+        member.aged = aged;
+        Ok(known)
     }
 
     fn known_of_empty(&self, mailbox: &str) -> Result<Known, LedgerError> {
         let member = self.0.member(mailbox);
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = self.0.readings.so_far(&self.0.owner(mailbox), (self.0.clock)());
+        let (known, _) = member.learn(reading.map_err(LedgerError::Kafka)?);
+        if known.by_uidl.values().any(|entry| entry.missing_since.is_none()) {
+            // That they are missing is to be written, and of what is written another worker must not know more.
+            drop(member);
+            return self.known(mailbox);
+        }
         member.looked = true;
-        Ok(member.learn(reading.map_err(LedgerError::Kafka)?))
+        Ok(known)
     }
 
     fn begin(&self, mailbox: &str, at: DateTime<Utc>) -> Result<(), LedgerError> {
@@ -266,6 +274,8 @@ impl Shared {
         config
             .set("transactional.id", self.owner(mailbox))
             .set("transaction.timeout.ms", open_at_most(&self.kafka).as_millis().to_string());
+        // Nobody would take them.
+        config.set("statistics.interval.ms", "0");
         // Otherwise librdkafka waits nearly as long for the answer to a commit, and never asks again.
         if config.get("socket.timeout.ms").is_none() {
             config.set("socket.timeout.ms", SOCKET_MS);

@@ -93,18 +93,24 @@ pub(crate) fn pack(heads: &[RuleHead]) -> Vec<u8> {
     for head in heads {
         let RuleHead { id, table, gives, fields, when, language, confidence, anchored } = head;
         put_text(&mut out, id);
-        put(&mut out, place(&Table::ALL, *table) << 1 | usize::from(*anchored));
+        put(&mut out, place(&Table::ALL, table) << 1 | usize::from(*anchored));
         put_text(&mut out, gives);
         put_text(&mut out, language.as_deref().unwrap_or_default());
         put(&mut out, confidence.to_bits() as usize);
         put(&mut out, fields.len());
-        fields.iter().for_each(|field| put(&mut out, place(&Field::ALL, *field)));
+        for field in fields {
+            put(&mut out, place(&Field::ALL, field));
+        }
         for list in [&when.provider, &when.status, &when.command] {
             put(&mut out, list.len());
-            list.iter().for_each(|text| put_text(&mut out, text));
+            for text in list {
+                put_text(&mut out, text);
+            }
         }
         put(&mut out, when.smtp.len());
-        when.smtp.iter().for_each(|code| put(&mut out, usize::from(*code)));
+        for code in &when.smtp {
+            put(&mut out, usize::from(*code));
+        }
     }
     out
 }
@@ -135,8 +141,8 @@ pub(crate) fn read(octets: &[u8]) -> Option<Vec<RuleHead>> {
     })
 }
 
-fn place<T: PartialEq>(all: &[T], one: T) -> usize {
-    all.iter().position(|other| *other == one).unwrap_or(all.len())
+fn place<T: PartialEq>(all: &[T], one: &T) -> usize {
+    all.iter().position(|other| other == one).unwrap_or(all.len())
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
