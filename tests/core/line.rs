@@ -230,6 +230,11 @@ fn hostile_shapes_end_in_an_event() {
         "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}",
         "--b\r\n\r\n".repeat(100_000)
     );
+    let in_vain = format!(
+        "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}{}",
+        "--b\r\nContent-Type: multipart/mixed; boundary=z\r\n\r\n".repeat(15_000),
+        "a line\r\n".repeat(500_000)
+    );
     let headers = format!("{}\r\nbody\r\n", "X-Header: value\r\n".repeat(60_000));
     let received = format!("{}From: a@b.example\r\n\r\nx\r\n", "Received: from (((((((((((((( by\r\n".repeat(5_000));
     let signatures = format!(
@@ -237,7 +242,7 @@ fn hostile_shapes_end_in_an_event() {
         "DKIM-Signature: v=1; a=rsa-sha256; d=b.example; s=s; h=from; bh=AAAA; b=AAAA\r\n".repeat(5_000)
     );
     let address = format!("From: {}@b.example\r\nSubject: x\r\n\r\nx\r\n", "a".repeat(100_000));
-    for mail in [nested, parts, crowd, headers, received, signatures, address] {
+    for mail in [nested, parts, crowd, in_vain, headers, received, signatures, address] {
         assert!(!judge(mail.as_bytes()).is_empty());
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn certain() -> f32 {
 /// What follows from a rule, without what it looks for: all that is needed of most of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleHead {
-    /// See [`Rule`].
+    /// See [`Rule`](super::Rule).
     pub id: String,
     pub table: Table,
     pub gives: String,
