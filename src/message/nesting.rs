@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 const SMALL: usize = 16 * 1024;
 /// Embedded mails; forwards with more attached mails than this are not seen in the field.
 const MAX_EMBEDDED: usize = 200;
-/// Octets of a type within which it ends, comments and folding included.
+/// Octets of a Content-Type that are looked at for its type, comments and folding included.
 const WINDOW: usize = 400;
 /// Octets around a Content-Type in which its part's header ends; a longer header is not trusted.
 const BLOCK: usize = 32 * 1024;
@@ -36,7 +36,7 @@ pub fn is_unsafe(bytes: &[u8]) -> bool {
     let lines = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
     for (at, line) in lines.filter_map(|at| Some((at, bytes.get(at..)?))) {
         let Some(value) = content_type(line) else { continue };
-        // No type is that long: what hides one behind comments is not looked for.
+        // Whoever puts so much before a type hides it.
         let Some(kind) = kind_in(value) else { return true };
         let Some(kind) = embeds.find(&kind) else { continue };
         count += 1;
@@ -69,8 +69,8 @@ fn content_type(line: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// A type, without comments: up to its parameters or the line end that no white space follows. `None` where that is too
-/// far away.
+/// A type, without comments: up to its parameters, or the line end that no white space follows, or as far as is looked.
+/// `None` where the type is behind that.
 fn kind_in(value: &[u8]) -> Option<Vec<u8>> {
     let mut kind = Vec::new();
     let mut depth = 0_usize;
@@ -86,7 +86,9 @@ fn kind_in(value: &[u8]) -> Option<Vec<u8>> {
             _ => {}
         }
     }
-    (value.len() <= WINDOW).then_some(kind)
+    let seen = kind.trim_ascii();
+    let is_cut = seen.is_empty() || seen.ends_with(b"/") || seen.eq_ignore_ascii_case(b"multipart");
+    (value.len() <= WINDOW || (depth == 0 && !is_cut)).then_some(kind)
 }
 
 /// The header block around `at`; `None` when its ends are too far away to be looked for.
@@ -129,8 +131,15 @@ mod tests {
         ] {
             assert!(is_unsafe(level(header).as_bytes()), "{header}");
         }
-        let comment = format!("Content-Type: ({}) message/rfc822", "x".repeat(1_000));
-        assert!(is_unsafe(level(&comment).as_bytes()));
+        let (comment, spaces) = ("x".repeat(1_000), " ".repeat(1_000));
+        for hidden in [
+            format!("({comment}) message/rfc822"),
+            format!("{spaces}message/rfc822"),
+            format!("multipart{spaces}/digest"),
+            format!("multipart/{spaces}digest"),
+        ] {
+            assert!(is_unsafe(level(&format!("Content-Type: {hidden}")).as_bytes()), "{hidden}");
+        }
         let inner = base64::engine::general_purpose::STANDARD.encode(level("Content-Type: message/rfc822"));
         for header in [
             "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64",
@@ -154,5 +163,7 @@ mod tests {
         assert!(!is_unsafe(named.repeat(1_000).as_bytes()));
         let talk = format!("Content-Type: text/plain\r\n\r\n{}", "the part message/rfc822 of it\r\n".repeat(2_000));
         assert!(!is_unsafe(talk.as_bytes()));
+        let long = format!("Content-Type: text/plain\r\n\r\nContent-Type: {}\r\n", "which one is it? ".repeat(2_000));
+        assert!(!is_unsafe(long.as_bytes()));
     }
 }

@@ -55,8 +55,6 @@ struct Member {
     state: State,
     /// What its records in the ledger are to be changed by, for `missing`.
     entries: HashMap<String, Entry>,
-    /// Nobody was fenced, because the mailbox was empty.
-    looked: bool,
     /// What was put off until the next transaction, or the end of the pass.
     pending: Vec<LedgerRecord>,
     /// The tombstones of digests that are too old, by the last reading, for a transaction: another worker may have renewed
@@ -68,6 +66,8 @@ struct Member {
 enum State {
     #[default]
     None,
+    /// Nobody was fenced, because the mailbox was empty.
+    Looked,
     Live(Arc<DirectProducer>),
     Fenced(String),
 }
@@ -195,7 +195,9 @@ impl Ledger for TransactionalKafka {
             drop(member);
             return self.known(mailbox);
         }
-        member.looked = true;
+        if matches!(member.state, State::None) {
+            member.state = State::Looked;
+        }
         Ok(known)
     }
 
@@ -236,7 +238,7 @@ impl Ledger for TransactionalKafka {
             // No transaction of its own: should another worker have the mailbox by now, and the server use such a UIDL
             // again, then that mail is known by its digest. After an error another worker has its own view of what is gone.
             if !pending.is_empty()
-                && (member.looked || matches!(member.state, State::Live(_)))
+                && matches!(member.state, State::Looked | State::Live(_))
                 && let Err(error) = self.0.handle.block_on(self.0.plain.note(&self.0.ledger_topic, &pending))
             {
                 tracing::debug!(mailbox, %error, "UIDLs of deleted mails are forgotten later");
@@ -267,7 +269,7 @@ impl Shared {
         match &member.state {
             State::Live(producer) => return Ok(Arc::clone(producer)),
             State::Fenced(reason) => return Err(LedgerError::Fenced { reason: reason.clone() }),
-            State::None => {}
+            State::None | State::Looked => {}
         }
         let wait = self.kafka.ack_timeout.0;
         let mut config = client_config(&self.kafka);
@@ -302,7 +304,6 @@ impl Shared {
         }
         let direct = Arc::new(direct);
         member.state = State::Live(Arc::clone(&direct));
-        member.looked = false;
         Ok(direct)
     }
 
@@ -330,7 +331,7 @@ impl Shared {
         let member = self.member(mailbox);
         let mut member = member.lock().unwrap_or_else(PoisonError::into_inner);
         // Only reading the ledger may follow on a producer that was lost: what was committed is not known before.
-        if matches!(member.state, State::None) {
+        if matches!(member.state, State::None | State::Looked) {
             return vec![Outcome::Lost("the ledger is to be read again".to_owned()); batch.len()];
         }
         let owner = self.owner(mailbox);

@@ -169,8 +169,7 @@ impl Rules {
     /// # Errors
     /// With everything that is wrong with the files.
     pub fn with_extra(files: &[(String, String)], policy: BouncePolicy) -> Result<Self, RuleError> {
-        let octets = decompressed(embedded::HEADS).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
-        let mut heads = head::read(&octets).ok_or_else(cut_off)?;
+        let mut heads = head::read(&decompressed(embedded::HEADS)?).ok_or_else(cut_off)?;
         let mut users = BTreeMap::new();
         if !files.is_empty() {
             let mut place: HashMap<String, usize> = heads.iter().map(|r| r.id.clone()).zip(0..).collect();
@@ -396,7 +395,7 @@ fn read(text: &str) -> Result<Vec<Rule>, Vec<Mistake>> {
 
 /// A table that the build script packed, and the octets behind it.
 fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<(T, Vec<u8>), RuleError> {
-    let mut octets = decompressed(packed).map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    let mut octets = decompressed(packed)?;
     let mut reader = serde_json::Deserializer::from_slice(&octets);
     let table = T::deserialize(&mut reader).map_err(RuleError::Embedded)?;
     let length = reader.into_iter::<serde::de::IgnoredAny>().byte_offset();
@@ -404,9 +403,13 @@ fn unpacked<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<(T, Vec<u8>
 }
 
 /// In one go: what unpacks a stream keeps room for 8 MB that lie behind.
-fn decompressed(packed: &[u8]) -> std::io::Result<Vec<u8>> {
-    let length = Decompressor::upper_bound(packed);
-    zstd::bulk::decompress(packed, length.ok_or(std::io::ErrorKind::InvalidData)?)
+fn decompressed(packed: &[u8]) -> Result<Vec<u8>, RuleError> {
+    let length = Decompressor::upper_bound(packed).ok_or_else(cut_off)?;
+    zstd::bulk::decompress(packed, length).map_err(unreadable)
+}
+
+fn unreadable(error: std::io::Error) -> RuleError {
+    RuleError::Embedded(serde_json::Error::io(error))
 }
 
 fn recipe(packed: &[u8]) -> Result<Recipe, RuleError> {
@@ -420,11 +423,10 @@ fn cut_off() -> RuleError {
 
 /// The rules that are part of the program, as they stand in TOML.
 fn whole() -> Result<Vec<Rule>, RuleError> {
-    let table = || {
-        let help = recipe::like_rules(&decompressed(embedded::WHOLE_HELP)?);
-        Decompressor::with_dictionary(&help)?.decompress(embedded::WHOLE, embedded::WHOLE_LENGTH)
-    };
-    let table = table().map_err(serde_json::Error::io).map_err(RuleError::Embedded)?;
+    let help = recipe::like_rules(&decompressed(embedded::WHOLE_HELP)?);
+    let table = Decompressor::with_dictionary(&help)
+        .and_then(|mut with| with.decompress(embedded::WHOLE, embedded::WHOLE_LENGTH))
+        .map_err(unreadable)?;
     serde_json::from_slice(&table).map_err(RuleError::Embedded)
 }
 
